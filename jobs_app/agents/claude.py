@@ -1,0 +1,2 @@
+class ClaudeAgent:
+    name = "Claude"

@@ -1,0 +1,2 @@
+class CodexAgent:
+    name = "Codex"

@@ -1,0 +1,63 @@
+"""System checks of settings that are wrong only together."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+
+
+@checks.register
+def supported_databases(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    engine = settings.DATABASES["default"]["ENGINE"].rpartition(".")[2]
+    if engine in {"sqlite3", "postgresql"}:
+        return []
+    return [
+        checks.Error(
+            f"PokéCode does not support the database {engine!r}.",
+            hint="Set DATABASE_URL to a PostgreSQL URL, or leave it unset for SQLite.",
+            id="pokecode.E001",
+        )
+    ]
+
+
+@checks.register
+def worker_timeout(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    if settings.POKECODE_WORKER_TIMEOUT >= 3 * settings.POKECODE_HEARTBEAT_INTERVAL:
+        return []
+    return [
+        checks.Error(
+            "POKECODE_WORKER_TIMEOUT is under three times POKECODE_HEARTBEAT_INTERVAL.",
+            hint="A worker that is only slow would be taken for dead: raise the timeout.",
+            id="pokecode.E002",
+        )
+    ]
+
+
+@checks.register
+def exact_hosts(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    if not any(host.startswith(("*", ".")) for host in settings.ALLOWED_HOSTS):
+        return []
+    return [
+        checks.Error(
+            "POKECODE_ALLOWED_HOSTS holds a wildcard.",
+            hint="Name each host: a wildcard lets any web site reach this one by DNS rebinding.",
+            id="pokecode.E003",
+        )
+    ]
+
+
+@checks.register
+def permission_bypass(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    bypasses = {
+        "POKECODE_CLAUDE_PERMISSION_MODE": "bypassPermissions",
+        "POKECODE_CODEX_SANDBOX": "danger-full-access",
+    }
+    return [
+        checks.Warning(
+            f"{name} is {value}: agents act without asking and without a sandbox.",
+            hint="Use this only in a container or a machine that may be lost.",
+            id="pokecode.W001",
+        )
+        for name, value in bypasses.items()
+        if getattr(settings, name) == value
+    ]

@@ -1,0 +1,208 @@
+"""All settings: Django's, and PokéCode's own, each read once from the environment."""
+
+import os
+from pathlib import Path
+
+import dj_database_url
+import platformdirs
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from pokecode_site import data_directory, env
+
+VERSION = "0.1.0"
+
+# --- PokéCode -------------------------------------------------------------
+
+POKECODE_DATA_DIR = data_directory.prepare(
+    Path(env.text("POKECODE_DATA_DIR", platformdirs.user_data_dir("pokecode"))).expanduser()
+)
+POKECODE_DEMO = env.boolean("POKECODE_DEMO")
+POKECODE_PROJECT_ROOTS = env.directories("POKECODE_PROJECT_ROOTS", Path.home())
+POKECODE_CLAUDE_COMMAND = env.command_line("POKECODE_CLAUDE_COMMAND", "claude")
+POKECODE_CODEX_COMMAND = env.command_line("POKECODE_CODEX_COMMAND", "codex")
+POKECODE_CLAUDE_PERMISSION_MODE = env.choice(
+    "POKECODE_CLAUDE_PERMISSION_MODE",
+    "acceptEdits",
+    ("acceptEdits", "auto", "bypassPermissions", "default", "dontAsk", "manual", "plan"),
+)
+POKECODE_CODEX_SANDBOX = env.choice(
+    "POKECODE_CODEX_SANDBOX",
+    "workspace-write",
+    ("read-only", "workspace-write", "danger-full-access"),
+)
+POKECODE_WORKER_CONCURRENCY = env.integer(
+    "POKECODE_WORKER_CONCURRENCY", 4, minimum=1, maximum=1000
+)
+POKECODE_JOB_TIMEOUT = env.seconds("POKECODE_JOB_TIMEOUT", 3600, minimum=1)
+POKECODE_CANCEL_GRACE = env.seconds("POKECODE_CANCEL_GRACE", 5, minimum=0)
+POKECODE_JOB_MAX_ATTEMPTS = env.integer("POKECODE_JOB_MAX_ATTEMPTS", 3, minimum=1, maximum=100)
+POKECODE_JOB_RETENTION_DAYS = env.integer(
+    "POKECODE_JOB_RETENTION_DAYS", 30, minimum=1, maximum=36500
+)
+POKECODE_HEARTBEAT_INTERVAL = env.seconds("POKECODE_HEARTBEAT_INTERVAL", 5, minimum=0.05)
+POKECODE_WORKER_TIMEOUT = env.seconds("POKECODE_WORKER_TIMEOUT", 30, minimum=0.1)
+# How many reverse proxies in front of the site are to be believed about the
+# address of a visitor; none unless the operator says so.
+POKECODE_TRUSTED_PROXIES = env.integer("POKECODE_TRUSTED_PROXIES", 0, minimum=0, maximum=10)
+POKECODE_HTTPS = env.boolean("POKECODE_HTTPS")
+
+# --- Django ---------------------------------------------------------------
+
+DEBUG = env.boolean("POKECODE_DEBUG")
+SECRET_KEY = os.environ.get("POKECODE_SECRET_KEY") or data_directory.secret_key(POKECODE_DATA_DIR)
+ALLOWED_HOSTS = env.words(
+    "POKECODE_ALLOWED_HOSTS", ["pokecode.localhost", "localhost", "127.0.0.1", "[::1]"]
+)
+CSRF_TRUSTED_ORIGINS = env.words("POKECODE_CSRF_TRUSTED_ORIGINS", [])
+
+INSTALLED_APPS = [
+    "pokecode_site.apps.PokeCodeAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_extensions",
+    "axes",
+    "csp",
+    "sessions_app",
+    "jobs_app",
+    "pokecode_site",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "pokecode_site.middleware.own_hostname",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "pokecode_site.urls"
+WSGI_APPLICATION = "pokecode_site.wsgi.application"
+ASGI_APPLICATION = "pokecode_site.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+
+def _database() -> dict[str, object]:
+    url = env.text("DATABASE_URL", f"sqlite:///{POKECODE_DATA_DIR / 'pokecode.sqlite3'}")
+    try:
+        config = dict(dj_database_url.parse(url))
+    except Exception:  # the parser raises several kinds, and the URL may hold a password
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not a database URL: use postgres://user@host/name "
+            "or sqlite:////absolute/path."
+        ) from None
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        config["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 30,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+                "PRAGMA cache_size=-64000; PRAGMA temp_store=MEMORY; "
+                "PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON;"
+            ),
+        }
+    else:
+        config.setdefault("CONN_MAX_AGE", 60)
+        config["CONN_HEALTH_CHECKS"] = True
+    return config
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+
+# A visitor is locked out by name and address together, so that somebody who
+# guesses from elsewhere does not lock out the owner.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "pokecode_site.middleware.client_address"
+AXES_LOCKOUT_TEMPLATE = "pokecode_site/locked_out.html"
+AXES_VERBOSE = False
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = POKECODE_DATA_DIR / "static"
+# Straight from the packages: no collectstatic step to forget, and the files are few.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = POKECODE_HTTPS
+SECURE_SSL_REDIRECT = POKECODE_HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if POKECODE_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = POKECODE_HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if POKECODE_HTTPS and POKECODE_TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+# A prompt may be 2 MB of text and percent-encoded on its way here.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"lines": {"()": "pokecode_site.logs.LineFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "django": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+        "axes": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
+    },
+}

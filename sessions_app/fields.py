@@ -1,0 +1,94 @@
+"""Model fields that put into the DDL what `schema.md` asks for and stock fields do not."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+
+
+class LongNameIndex(models.Index):
+    """An index whose name is the schema's, also where it is longer than Oracle would allow."""
+
+    max_name_length = 63
+
+
+class CascadeForeignKey(models.ForeignKey):
+    """A foreign key whose ON DELETE CASCADE is the database's own.
+
+    Django's cascade loads and deletes the children itself; this one leaves it
+    to the constraint, so that deleting a parent is one statement however many
+    children it has.
+    """
+
+    def __init__(self, to: Any, **kwargs: Any) -> None:
+        kwargs["on_delete"] = models.DO_NOTHING
+        kwargs["db_constraint"] = False
+        super().__init__(to, **kwargs)
+
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        del kwargs["on_delete"], kwargs["db_constraint"]
+        return name, path, args, kwargs
+
+    def db_type_suffix(self, connection: Any) -> str:
+        quote = connection.ops.quote_name
+        target = self.target_field
+        return (
+            f"REFERENCES {quote(target.model._meta.db_table)} ({quote(target.column)}) "
+            "ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED"
+        )
+
+
+class JSONTextField(models.TextField):
+    """JSON in a text column, checked by `shape` whenever it is saved.
+
+    `shape` takes the value and raises ValidationError; it runs for every way
+    into the database (save, bulk_create, update), so a wrong shape is never stored.
+    """
+
+    def __init__(
+        self, *args: Any, shape: Callable[[Any], None] | None = None, **kwargs: Any
+    ) -> None:
+        self.shape = shape
+        super().__init__(*args, **kwargs)
+
+    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Any:
+        if value is None:
+            return None
+        try:
+            return json.loads(value)
+        except ValueError:  # edited behind our back: show it as it is
+            return value
+
+    def to_python(self, value: Any) -> Any:
+        return value
+
+    def get_prep_value(self, value: Any) -> str | None:
+        return None if value is None else json.dumps(value)
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        if hasattr(value, "as_sql"):
+            return value
+        self._check_shape(value)
+        return self.get_prep_value(value)
+
+    def validate(self, value: Any, model_instance: models.Model | None) -> None:
+        super().validate(value, model_instance)
+        self._check_shape(value)
+
+    def value_to_string(self, obj: models.Model) -> Any:
+        return self.value_from_object(obj)
+
+    def formfield(self, **kwargs: Any) -> Any:
+        return models.Field.formfield(self, **{"form_class": forms.JSONField, **kwargs})
+
+    def _check_shape(self, value: Any) -> None:
+        if value is None or self.shape is None:
+            return
+        try:
+            self.shape(value)
+        except ValidationError as error:
+            raise ValidationError([f"{self.name}: {text}" for text in error.messages]) from None

@@ -1,0 +1,20 @@
+"""Row ids: UUIDv7 text, increasing within a process, so that order of ids is order of arrival."""
+
+from uuid import UUID
+
+import uuid_utils
+
+
+def new_id() -> str:
+    return str(uuid_utils.uuid7())
+
+
+def new_id_after(floor: str | None) -> str:
+    """An id that sorts after `floor`, also when the clock was set back since `floor` was made."""
+    candidate = new_id()
+    if floor is None or candidate > floor:
+        return candidate
+    try:
+        return str(UUID(int=UUID(floor).int + 1))
+    except ValueError:  # an imported id of another kind: nothing to continue from
+        return candidate

@@ -1,0 +1,85 @@
+"""What a provider's module offers, and how tokens are counted."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from sessions_app.providers.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that the model processed. `input_tokens` includes `cached_input_tokens` and
+    `cache_write_tokens`; `output_tokens` includes `reasoning_tokens`."""
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def total(self) -> int:
+        """Each token once: all input plus all output."""
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(*(a + b for a, b in zip(_values(self), _values(other), strict=True)))
+
+    def __sub__(self, other: "Usage") -> "Usage":
+        return Usage(*(max(0, a - b) for a, b in zip(_values(self), _values(other), strict=True)))
+
+
+def _values(usage: Usage) -> tuple[int, ...]:
+    return (
+        usage.input_tokens,
+        usage.cached_input_tokens,
+        usage.cache_write_tokens,
+        usage.output_tokens,
+        usage.reasoning_tokens,
+    )
+
+
+class Meter(Protocol):
+    """Counts one run's tokens while its events pass by.
+
+    The counts of all events of a run add up to `usage.total`, and that is what
+    `agents.md` calls the truth; a run that dies early leaves a lower bound.
+    """
+
+    def count(self, data: dict[str, Any]) -> int | None:
+        """The tokens to record on this event's message; None where it carries none."""
+
+    @property
+    def usage(self) -> Usage:
+        """What this run has used so far."""
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What the tool says this run cost, or None if it does not say."""
+
+    @property
+    def raw(self) -> Any:
+        """The usage objects as they came, JSON-serialisable: kept on the attempt. For codex it
+        holds the thread's running total, which the next run of the thread needs as `previous`."""
+
+
+class ProviderEvents(Protocol):
+    """One provider's events. Every method tolerates any JSON object."""
+
+    label: str
+
+    def classify(self, data: dict[str, Any]) -> str:
+        """The message type: user, assistant, system, result or error."""
+
+    def session_id(self, data: dict[str, Any]) -> str | None:
+        """The conversation's id, for resuming, where the event names it."""
+
+    def meter(self, previous_raw: Any = None) -> Meter:
+        """A meter for one run; `previous_raw` is the `raw` of the conversation's last run."""
+
+    def display(self, data: dict[str, Any], project_path: str) -> list[Shape]:
+        """What to show, in order; an unknown type gives an Unknown, never nothing."""
+
+    def state_directory(self, project_path: str) -> str:
+        """See `providers.state_directory`."""

@@ -1,0 +1,5 @@
+class CodexEvents:
+    label = "Codex"
+
+    def state_directory(self, project_path: str) -> str:
+        return project_path

@@ -1,0 +1,19 @@
+"""The site's own settings, on throw-away databases, with warnings on what production never sees."""
+
+import os
+import tempfile
+from pathlib import Path
+
+_directory = Path(tempfile.mkdtemp(prefix="pokecode-tests-"))
+os.chmod(_directory, 0o700)
+os.environ.setdefault("POKECODE_DATA_DIR", str(_directory))
+os.environ.setdefault("POKECODE_PROJECT_ROOTS", tempfile.gettempdir())
+
+from pokecode_site.settings import *  # noqa: E402, F403
+from pokecode_site.settings import DATABASES, POKECODE_DATA_DIR  # noqa: E402
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file: threads and processes of a test share it, as they do in life.
+    DATABASES["default"]["TEST"] = {"NAME": str(POKECODE_DATA_DIR / "test.sqlite3")}
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
