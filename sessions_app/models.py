@@ -118,7 +118,10 @@ class Session(models.Model):
         validate_text("The context", self.context or "")
         if self._state.adding and self.project_path:
             self.project_path = str(projects.resolve_project(self.project_path))
-        if self.allowed_tools and self.provider == Provider.CODEX_CLI:
+        self.validate_allowed_tools(self.allowed_tools)
+
+    def validate_allowed_tools(self, tools: Sequence[str]) -> None:
+        if tools and self.provider == Provider.CODEX_CLI:
             raise ValidationError(
                 "Codex takes no list of allowed tools: its sandbox decides; leave the list empty."
             )

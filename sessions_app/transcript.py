@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from sessions_app import changes
 from sessions_app.ids import new_id_after
-from sessions_app.models import Session, SessionMessage
+from sessions_app.models import MessageType, Session, SessionMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,25 @@ def before(session_id: str, cursor: str | None = None, limit: int = 100) -> list
     if cursor is not None:
         rows = rows.filter(pk__lt=cursor)
     return list(rows.order_by("-pk")[:limit])[::-1]
+
+
+def next_id(session_id: str) -> str:
+    """An id for a message that is appended now, behind all that the session has."""
+    return new_id_after(_last_ids({session_id})[session_id])
+
+
+def conversation_id(session_id: str) -> str | None:
+    """The provider's id of the conversation to resume; None if the agent never answered.
+
+    An id in a system or error event alone is not enough: a run that failed to
+    log in names a conversation that was never kept.
+    """
+    said = SessionMessage.objects.filter(
+        session_id=session_id,
+        type__in=[MessageType.ASSISTANT, MessageType.USER, MessageType.RESULT],
+        provider_session_id__isnull=False,
+    )
+    return said.order_by("-pk").values_list("provider_session_id", flat=True).first()
 
 
 def _last_ids(session_ids: set[str]) -> dict[str, str | None]:

@@ -1,0 +1,77 @@
+import asyncio
+import json
+from argparse import ArgumentParser
+from contextlib import suppress
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.management.base import BaseCommand
+
+from jobs_app import status
+from sessions_app import changes
+from sessions_app.terminal import safe
+
+
+class Command(BaseCommand):
+    help = "Print counts of jobs by state, the running jobs and the workers."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument(
+            "--watch", action="store_true", help="print again whenever it changes, until Ctrl-C"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        show = self._show_json if options["json"] else self._show_text
+        if not options["watch"]:
+            show(status.snapshot())
+            return
+        with suppress(KeyboardInterrupt):
+            asyncio.run(self._watch(show))
+
+    async def _watch(self, show: Any) -> None:
+        last = None
+        async with changes.listen(changes.JOBS) as bell:
+            while True:
+                found = await sync_to_async(status.snapshot)()
+                if _without_clocks(found) != last:
+                    show(found)
+                    last = _without_clocks(found)
+                await bell.wait()
+
+    def _show_json(self, found: dict[str, Any]) -> None:
+        self.stdout.write(json.dumps(found))
+        self.stdout.flush()
+
+    def _show_text(self, found: dict[str, Any]) -> None:
+        for line in _lines(found):
+            self.stdout.write(safe(line))
+        self.stdout.flush()
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    lines = ["  ".join(f"{name} {count}" for name, count in found["jobs"].items())]
+    for run in found["running"]:
+        state = "stopping" if run["stopping"] else "running"
+        lines.append(f"{state}  {run['job']}  {run['seconds']:.0f} s  {run['session']}: {run['title']}")
+    for job in found["waiting"]:
+        lines.append(f"waiting  {job['job']}  until {job['until']}  {job['error'] or ''}")
+    for worker in found["workers"]:
+        state = "alive" if worker["alive"] else "gone"
+        lines.append(
+            f"worker  {worker['host']} process {worker['pid']}, {worker['concurrency']} slots, "
+            f"{state}, heard {worker['heartbeat_seconds_ago']:.0f} s ago"
+        )
+    if not found["workers"]:
+        lines.append("no worker is running: start one with process_jobs or up")
+    return lines
+
+
+def _without_clocks(found: dict[str, Any]) -> str:
+    moving = {"seconds", "heartbeat_seconds_ago"}
+    trimmed = {
+        name: [{k: v for k, v in row.items() if k not in moving} for row in rows]
+        for name, rows in found.items()
+        if isinstance(rows, list)
+    }
+    return json.dumps([found["jobs"], trimmed])

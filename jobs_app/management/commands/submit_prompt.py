@@ -1,0 +1,77 @@
+import asyncio
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from jobs_app.management.arguments import sentence
+from jobs_app.models import Job, JobStatus
+from sessions_app.following import follow
+from sessions_app.lookup import find_session
+from sessions_app.terminal import TranscriptPrinter
+
+EXIT_CODES = {JobStatus.COMPLETED: 0, JobStatus.FAILED: 1, JobStatus.CANCELLED: 3}
+
+
+class Command(BaseCommand):
+    help = (
+        "Queue a prompt and print the job's id. With --wait, follow the transcript and exit "
+        "with 0 if the job completed, 1 if it failed, 3 if it was cancelled."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("session", metavar="SESSION", help="the session's id, or its start")
+        parser.add_argument("prompt", metavar="PROMPT", help="the prompt, or - for standard input")
+        parser.add_argument("--model", metavar="M", help="the model, by the agent's own name for it")
+        parser.add_argument(
+            "--allowed-tool",
+            dest="allowed_tools",
+            metavar="T",
+            action="append",
+            help="a tool that the agent may use without asking; can be given again",
+        )
+        parser.add_argument(
+            "--wait", action="store_true", help="follow the transcript until the job has ended"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        session = find_session(options["session"])
+        prompt = _standard_input() if options["prompt"] == "-" else options["prompt"]
+        try:
+            job = Job.objects.enqueue(
+                session, prompt, model=options["model"], allowed_tools=options["allowed_tools"]
+            )
+        except ValidationError as error:
+            raise sentence(error) from None
+        self.stdout.write(job.pk)
+        if options["wait"]:
+            sys.exit(self._wait(job))
+
+    def _wait(self, job: Job) -> int:
+        self.stdout.flush()
+        printer = TranscriptPrinter(self.stdout, job.session)
+        try:
+            asyncio.run(
+                follow(job.session, printer.show, cursor=job.pk, until=lambda: _has_ended(job))
+            )
+        except KeyboardInterrupt:
+            self.stderr.write(f"Stopped watching; the job goes on: cancel_jobs {job.pk}")
+            return 130
+        job.refresh_from_db()
+        if job.error:
+            self.stderr.write(printer.safe(job.error))
+        return EXIT_CODES[JobStatus(job.status)]
+
+
+def _has_ended(job: Job) -> bool:
+    job.refresh_from_db()
+    return job.is_finished
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise CommandError("The prompt is not valid UTF-8: save it as UTF-8 text.") from None

@@ -1,0 +1,69 @@
+"""What the queue looks like now: one small dictionary for commands and pages."""
+
+from typing import Any
+
+from django.db.models import Count
+from django.utils import timezone
+
+from jobs_app.models import Job, JobAttempt, JobStatus, Worker
+
+
+def snapshot() -> dict[str, Any]:
+    """`{jobs: {status: count}, running: [...], waiting: [...], workers: [...]}`, times in UTC."""
+    return {
+        "jobs": counts(),
+        "running": [_running(attempt) for attempt in running()],
+        "waiting": [_waiting(job) for job in deferred()[:20]],
+        "workers": [_worker(worker) for worker in Worker.objects.order_by("started_at")],
+    }
+
+
+def counts() -> dict[str, int]:
+    found = Job.objects.values_list("status").annotate(count=Count("pk")).order_by()
+    return {**dict.fromkeys(JobStatus.values, 0), **dict(found)}
+
+
+def running() -> Any:
+    """Open attempts with their job and session, oldest first."""
+    return JobAttempt.objects.open().select_related("job", "session").order_by("started_at")
+
+
+def deferred() -> Any:
+    """Pending jobs that wait for a time: after a failure, or at a limit."""
+    later = Job.objects.pending().filter(next_retry_at__gt=timezone.now())
+    return later.select_related("session").order_by("next_retry_at")
+
+
+def _running(attempt: JobAttempt) -> dict[str, Any]:
+    return {
+        "job": attempt.job_id,
+        "title": attempt.job.title,
+        "session": attempt.session.name,
+        "attempt": attempt.number,
+        "host": attempt.host,
+        "seconds": round(attempt.duration.total_seconds(), 1),
+        "stopping": attempt.cancel_requested_at is not None,
+    }
+
+
+def _waiting(job: Job) -> dict[str, Any]:
+    return {
+        "job": job.pk,
+        "title": job.title,
+        "until": job.next_retry_at.isoformat() if job.next_retry_at else None,
+        "error": job.error,
+    }
+
+
+def _worker(worker: Worker) -> dict[str, Any]:
+    beat = timezone.now() - worker.heartbeat_at
+    return {
+        "id": worker.pk,
+        "host": worker.host,
+        "pid": worker.pid,
+        "version": worker.version,
+        "concurrency": worker.concurrency,
+        "alive": worker.is_alive,
+        "stopping": worker.stopping,
+        "heartbeat_seconds_ago": round(beat.total_seconds(), 1),
+    }

@@ -1,0 +1,231 @@
+"""The job processor: claims jobs into slots, keeps its heartbeat, and stops in order."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from jobs_app import hosts, maintenance, queue
+from jobs_app.agents import tree
+from jobs_app.database import DatabaseThread
+from jobs_app.executor import Run
+from jobs_app.models import Job, JobAttempt, Worker
+from jobs_app.recorder import Recorder
+from sessions_app import changes
+
+RESCUE_INTERVAL = 10.0
+PRUNE_INTERVAL = 3600.0
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerFailed(Exception):
+    """A side task of the worker died; what it ran was stopped and given back."""
+
+
+class JobProcessor:
+    """One process, many agents at once. `run` returns when it has drained or was stopped."""
+
+    def __init__(self, concurrency: int, *, drain: bool = False) -> None:
+        self._row = hosts.new_worker(settings.VERSION, concurrency)
+        self._concurrency = concurrency
+        self._until_empty = drain
+        self._stopping = False
+        self._failure: BaseException | None = None
+        self._runs: dict[str, Run] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._database = DatabaseThread()
+        self._recorder = Recorder(self._database, self._on_lease_lost)
+        self._last_heartbeat = time.monotonic()
+
+    async def run(self) -> None:
+        """Process jobs. Raises WorkerFailed if a part of the worker itself failed."""
+        tree.become_subreaper()
+        await self._database(self._row.save, force_insert=True)
+        self._handle_signals()
+        side_tasks = [
+            self._side_task(self._recorder.run(), "recorder"),
+            self._side_task(self._keep_heartbeat(), "heartbeat"),
+            self._side_task(self._maintain(), "maintenance"),
+        ]
+        logger.info("Worker %s started with %d slots.", self._row, self._concurrency)
+        try:
+            async with changes.listen(changes.JOBS) as self._bell:
+                await self._process()
+        finally:
+            await self._finish(side_tasks)
+        if self._failure is not None:
+            raise WorkerFailed(f"A part of the worker failed: {self._failure!r}")
+
+    # --- claiming -----------------------------------------------------------
+
+    async def _process(self) -> None:
+        while not self._stopping:
+            await self._retried(self._stop_cancelled)
+            claimed = await self._retried(self._claim)
+            if not claimed and await self._is_done():
+                return
+            if not claimed:
+                await self._bell.wait(await self._retried(self._time_to_next_job))
+        await self._wait_for_runs()
+
+    async def _claim(self) -> int:
+        free = self._concurrency - len(self._runs)
+        if free <= 0:
+            return 0
+        attempts = await self._database(queue.claim, self._row, free)
+        for attempt in attempts:
+            self._start(attempt)
+        return len(attempts)
+
+    def _start(self, attempt: JobAttempt) -> None:
+        run = Run(attempt, self._database, self._recorder)
+        self._runs[attempt.pk] = run
+        task = asyncio.create_task(run.execute(), name=f"run {attempt.pk}")
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._on_run_ended(attempt.pk, done))
+
+    def _on_run_ended(self, attempt_id: str, task: asyncio.Task[None]) -> None:
+        del self._runs[attempt_id]
+        self._tasks.discard(task)
+        self._bell.ring()
+        if not task.cancelled() and task.exception() is not None:
+            self._fail(task.exception())
+
+    async def _stop_cancelled(self) -> None:
+        if self._runs:
+            for attempt_id in await self._database(_cancelled_attempts, self._row.pk):
+                self._stop_run(attempt_id, "cancelled")
+
+    async def _is_done(self) -> bool:
+        if not self._until_empty or self._runs:
+            return False
+        return not await self._database(_has_unfinished)
+
+    async def _time_to_next_job(self) -> float:
+        due = await self._database(_next_due)
+        if due is None:
+            return changes.SLOW_POLL
+        return max(0.0, min(changes.SLOW_POLL, (due - timezone.now()).total_seconds()))
+
+    async def _retried(self, step: Any) -> Any:
+        """A step that a passing fault of the database only delays."""
+        while True:
+            try:
+                return await step()
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("The database did not answer (%s): trying again.", error)
+                await asyncio.sleep(changes.SLOW_POLL)
+
+    # --- side tasks ---------------------------------------------------------
+
+    def _side_task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(self._on_side_task_ended)
+        return task
+
+    def _on_side_task_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._fail(task.exception())
+
+    async def _keep_heartbeat(self) -> None:
+        while True:
+            await asyncio.sleep(settings.POKECODE_HEARTBEAT_INTERVAL)
+            running = set(self._runs)  # a claim may add to it while the beat is written
+            try:
+                held = await self._database(_beat, self._row.pk, self._stopping)
+            except (OperationalError, InterfaceError):
+                self._give_up_leases_if_cut_off()
+                continue
+            self._last_heartbeat = time.monotonic()
+            for attempt_id in running - held:
+                self._stop_run(attempt_id, "lease lost")
+
+    def _give_up_leases_if_cut_off(self) -> None:
+        """Others may have taken over by now: nothing of ours may go on."""
+        if time.monotonic() - self._last_heartbeat < settings.POKECODE_WORKER_TIMEOUT:
+            return
+        for attempt_id in list(self._runs):
+            self._stop_run(attempt_id, "lease lost")
+
+    async def _maintain(self) -> None:
+        pruned = -PRUNE_INTERVAL
+        while True:
+            with suppress(OperationalError, InterfaceError):
+                await self._database(maintenance.rescue)
+                if time.monotonic() - pruned >= PRUNE_INTERVAL:
+                    await self._database(maintenance.prune)
+                    pruned = time.monotonic()
+            await asyncio.sleep(RESCUE_INTERVAL)
+
+    def _on_lease_lost(self, attempt_id: str) -> None:
+        self._stop_run(attempt_id, "lease lost")
+
+    def _stop_run(self, attempt_id: str, reason: str) -> None:
+        if run := self._runs.get(attempt_id):
+            run.stop(reason)
+
+    # --- stopping -----------------------------------------------------------
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+
+    def stop(self) -> None:
+        """First call: drain. Second call: interrupt the agents and give their jobs back."""
+        if not self._stopping:
+            logger.info("Stopping when %d running jobs have ended.", len(self._runs))
+            self._stopping = True
+            self._bell.ring()
+        else:
+            logger.info("Interrupting %d running jobs; they go on later.", len(self._runs))
+            for run in list(self._runs.values()):
+                run.stop("interrupted")
+
+    def _fail(self, error: BaseException | None) -> None:
+        logger.critical("A part of the worker failed: %r", error, exc_info=error)
+        self._failure = self._failure or error
+        self.stop()
+        self.stop()
+
+    async def _wait_for_runs(self) -> None:
+        while self._tasks:
+            await self._retried(self._stop_cancelled)
+            await self._bell.wait()
+
+    async def _finish(self, side_tasks: list[asyncio.Task[None]]) -> None:
+        for task in side_tasks:
+            task.cancel()
+        await asyncio.gather(*side_tasks, return_exceptions=True)
+        with suppress(OperationalError, InterfaceError):
+            await self._database(self._row.delete)
+        self._database.close()
+
+
+def _beat(worker_id: str, stopping: bool) -> set[str]:
+    """Write the heartbeat; returns the attempts that this worker still holds."""
+    Worker.objects.filter(pk=worker_id).update(heartbeat_at=timezone.now(), stopping=stopping)
+    return set(JobAttempt.objects.held_by(worker_id).values_list("pk", flat=True))
+
+
+def _cancelled_attempts(worker_id: str) -> list[str]:
+    asked = JobAttempt.objects.held_by(worker_id).filter(cancel_requested_at__isnull=False)
+    return list(asked.values_list("pk", flat=True))
+
+
+def _next_due() -> datetime | None:
+    later = Job.objects.pending().filter(next_retry_at__gt=timezone.now())
+    return later.order_by("next_retry_at").values_list("next_retry_at", flat=True).first()
+
+
+def _has_unfinished() -> bool:
+    return Job.objects.unfinished().filter(session__state="active").exists()

@@ -1,0 +1,28 @@
+"""Finding a session by what a person types: its id, or the start or end of it."""
+
+from django.core.management.base import CommandError
+
+from sessions_app.models import Session
+from sessions_app.validation import printable
+
+
+def find_session(text: str) -> Session:
+    """The one session whose id is, starts with or ends with `text`; CommandError otherwise.
+
+    Ids made in the same minute start alike, so the end is the handy part to type.
+    """
+    session = Session.objects.filter(pk=text).first()
+    if session is not None:
+        return session
+    found = [] if len(text) < 4 else _by_part(text)
+    if len(found) == 1:
+        return found[0]
+    problem = "is no session" if not found else "fits more than one session: type more of it"
+    raise CommandError(f"{printable(text)!r} {problem}.")
+
+
+def _by_part(text: str) -> list[Session]:
+    return list(
+        Session.objects.filter(pk__startswith=text)[:2]
+        or Session.objects.filter(pk__endswith=text)[:2]
+    )
