@@ -3,11 +3,15 @@
 import os
 import sys
 
+from pokecode_site import parent
+
 
 def main() -> None:
     """Run one management command; a wrong setting ends it with one line and exit code 2."""
     os.umask(0o077)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pokecode_site.settings")
+    if os.environ.pop(parent.ATTACHED, None):
+        parent.follow_parent()
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
