@@ -56,9 +56,10 @@ def _abandoned() -> list[JobAttempt]:
 def _end_run(attempt: JobAttempt, here: hosts.Host) -> bool:
     """True when nothing of the run is left on this machine."""
     if attempt.boot_id == here.boot_id:
-        left = tree.end_marked(attempt.pk, timeout=5.0)
-        if left:
-            logger.error("Attempt %s: processes %s cannot be ended.", attempt.pk, left)
+        try:
+            tree.end_marked(attempt.pk)
+        except tree.StillAlive as error:
+            logger.error("Attempt %s stays open: %s", attempt.pk, error)
             return False
     shutil.rmtree(run_directory(attempt.pk), ignore_errors=True)
     return True

@@ -1,0 +1,114 @@
+"""Claims: order, one run a session, and no double run under contention."""
+
+import threading
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, connection
+from django.utils import timezone
+
+from jobs_app import hosts, queue
+from jobs_app.models import Job, JobAttempt, JobStatus, Outcome
+from jobs_app.queue import RunReport
+
+pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
+
+DONE = RunReport(Outcome.SUCCEEDED)
+
+
+def test_the_oldest_job_is_claimed_first(make_session, worker):
+    jobs = [Job.objects.enqueue(make_session(name), name) for name in ("a", "b", "c")]
+    claimed = [queue.claim(worker)[0].job_id for _ in jobs]
+    assert claimed == [job.pk for job in jobs]
+
+
+def test_a_claim_marks_job_and_session_as_working(session, worker):
+    job = Job.objects.enqueue(session, "Do it")
+    (attempt,) = queue.claim(worker)
+    job.refresh_from_db()
+    session.refresh_from_db()
+    assert (job.status, job.attempts) == (JobStatus.PROCESSING, 1)
+    assert job.started_at is not None
+    assert (attempt.number, attempt.worker_id, attempt.host) == (1, worker.pk, worker.host)
+    assert session.is_working
+    assert (session.current_job_id, session.last_job_status) == (job.pk, "processing")
+
+
+def test_two_prompts_of_a_session_run_one_after_the_other(session, worker):
+    first, second = (Job.objects.enqueue(session, text) for text in ("one", "two"))
+    (attempt,) = queue.claim(worker, limit=10)
+    assert attempt.job_id == first.pk
+    assert queue.claim(worker, limit=10) == []
+    queue.complete(attempt, DONE)
+    assert [run.job_id for run in queue.claim(worker, limit=10)] == [second.pk]
+
+
+def test_a_later_prompt_waits_while_an_earlier_one_backs_off(session, worker):
+    Job.objects.enqueue(session, "one")
+    Job.objects.enqueue(session, "two")
+    queue.fail(queue.claim(worker)[0], RunReport(Outcome.FAILED, "Broken."))
+    assert queue.claim(worker, limit=10) == []
+
+
+def test_a_job_waits_for_its_time(session, worker):
+    job = Job.objects.enqueue(session, "one")
+    Job.objects.filter(pk=job.pk).update(next_retry_at=timezone.now() + timedelta(hours=1))
+    assert queue.claim(worker) == []
+    Job.objects.filter(pk=job.pk).update(next_retry_at=timezone.now() - timedelta(seconds=1))
+    assert len(queue.claim(worker)) == 1
+
+
+def test_an_older_job_that_is_retried_does_not_run_beside_a_newer_one(session, worker):
+    older = Job.objects.enqueue(session, "older")
+    newer = Job.objects.enqueue(session, "newer")
+    queue.fail(queue.claim(worker)[0], RunReport(Outcome.FAILED, "No."), permanent=True)
+    (attempt,) = queue.claim(worker)
+    assert attempt.job_id == newer.pk
+    older.retry()
+    assert queue.claim(worker) == []
+    queue.complete(attempt, DONE)
+    assert queue.claim(worker)[0].job_id == older.pk
+
+
+def test_the_database_itself_refuses_a_second_open_run_of_a_session(session, worker):
+    job = Job.objects.enqueue(session, "one")
+    queue.claim(worker)
+    with pytest.raises(IntegrityError):
+        JobAttempt.objects.create(
+            job=job, session=session, number=2, worker_id=worker.pk, host=worker.host
+        )
+
+
+def test_workers_that_claim_at_once_share_the_jobs_without_doubles(make_session):
+    sessions = [make_session(f"s{number}") for number in range(10)]
+    jobs = [Job.objects.enqueue(session, "go") for session in sessions for _ in range(4)]
+    claimed: Counter[str] = Counter()
+    overlaps: list[str] = []
+    active: set[str] = set()
+    lock = threading.Lock()
+
+    def work() -> None:
+        row = hosts.new_worker("test", concurrency=1)
+        row.save()
+        try:
+            while Job.objects.unfinished().exists():
+                for attempt in queue.claim(row, limit=2):
+                    with lock:
+                        claimed[attempt.job_id] += 1
+                        overlaps.extend([attempt.session_id] * (attempt.session_id in active))
+                        active.add(attempt.session_id)
+                    with lock:
+                        active.discard(attempt.session_id)
+                    assert queue.complete(attempt, DONE)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert claimed == Counter({job.pk: 1 for job in jobs})
+    assert overlaps == []
+    assert Job.objects.filter(status=JobStatus.COMPLETED).count() == len(jobs)

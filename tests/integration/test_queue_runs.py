@@ -1,0 +1,143 @@
+"""How runs begin and end: fencing, retries, release, deferral, the prompt's message."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from jobs_app import queue
+from jobs_app.models import Job, JobAttempt, JobStatus, Outcome
+from jobs_app.queue import RunReport
+from sessions_app.providers import Usage
+
+pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def attempt(session, worker):
+    Job.objects.enqueue(session, "Do it")
+    return queue.claim(worker)[0]
+
+
+def reload(attempt):
+    return JobAttempt.objects.select_related("job", "session").get(pk=attempt.pk)
+
+
+def test_the_prompt_becomes_one_user_message_however_often_the_job_runs(attempt, worker):
+    assert queue.begin(attempt)
+    queue.release(attempt, RunReport(Outcome.INTERRUPTED))
+    (again,) = queue.claim(worker)
+    assert queue.begin(again)
+    (message,) = again.session.messages.all()
+    job = Job.objects.get(pk=attempt.job_id)
+    assert message.pk == job.data["messageId"]
+    assert message.type == "user"
+    assert json.loads(message.content_data)["content"] == "Do it"
+
+
+def test_a_completed_run_keeps_its_facts(attempt):
+    report = RunReport(
+        Outcome.SUCCEEDED,
+        exit_code=0,
+        provider_session_id="abc",
+        usage=Usage(10, 3, 2, 5, 1),
+        raw_usage={"a": [1]},
+        cost_usd=Decimal("0.25"),
+        git_head_after="f" * 40,
+    )
+    assert queue.complete(attempt, report)
+    run = reload(attempt)
+    assert run.finished_at is not None
+    assert (run.outcome, run.exit_code, run.provider_session_id) == ("succeeded", 0, "abc")
+    assert (run.input_tokens, run.cached_input_tokens, run.output_tokens) == (10, 3, 5)
+    assert (run.raw_usage, run.cost_usd) == ({"a": [1]}, Decimal("0.25"))
+    assert run.job.status == JobStatus.COMPLETED
+    assert (run.session.is_working, run.session.current_job_id) == (False, None)
+    assert run.session.last_job_status == "completed"
+
+
+def test_a_transient_failure_is_tried_again_later_and_later(attempt, worker):
+    waits = []
+    for _ in range(2):
+        queue.fail(attempt, RunReport(Outcome.FAILED, "Broken."))
+        job = Job.objects.get(pk=attempt.job_id)
+        assert (job.status, job.error) == (JobStatus.PENDING, "Broken.")
+        waits.append((job.next_retry_at - timezone.now()).total_seconds())
+        Job.objects.update(next_retry_at=timezone.now())
+        (attempt,) = queue.claim(worker)
+    assert 3.5 < waits[0] <= 5
+    assert 7.5 < waits[1] <= 10
+    queue.fail(attempt, RunReport(Outcome.FAILED, "Broken."))
+    assert Job.objects.get(pk=attempt.job_id).status == JobStatus.FAILED
+
+
+def test_backoff_is_capped():
+    assert queue.backoff(1000) <= queue.BACKOFF_CAP * 1.25
+
+
+def test_a_permanent_failure_ends_the_job_at_once(attempt):
+    queue.fail(attempt, RunReport(Outcome.FAILED, "Not logged in."), permanent=True)
+    job = Job.objects.get(pk=attempt.job_id)
+    assert (job.status, job.error, job.attempts) == (JobStatus.FAILED, "Not logged in.", 1)
+
+
+@pytest.mark.parametrize("verb", ["release", "defer"])
+def test_a_shutdown_or_a_rate_limit_costs_no_attempt(attempt, verb):
+    until = timezone.now() + timedelta(hours=2)
+    if verb == "release":
+        queue.release(attempt, RunReport(Outcome.INTERRUPTED))
+    else:
+        queue.defer(attempt, RunReport(Outcome.RATE_LIMITED, "At the limit."), until)
+    job = Job.objects.get(pk=attempt.job_id)
+    assert (job.status, job.attempts) == (JobStatus.PENDING, 0)
+    assert job.next_retry_at == (None if verb == "release" else until)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda run: queue.complete(run, RunReport(Outcome.SUCCEEDED)),
+        lambda run: queue.fail(run, RunReport(Outcome.FAILED, "x")),
+        lambda run: queue.release(run, RunReport(Outcome.INTERRUPTED)),
+        lambda run: queue.defer(run, RunReport(Outcome.RATE_LIMITED), None),
+        lambda run: queue.end_cancelled(run, RunReport(Outcome.CANCELLED)),
+        lambda run: queue.record_process(run, 1, 1),
+        queue.begin,
+        queue.rescue,
+    ],
+)
+def test_a_run_whose_lease_moved_writes_nothing(attempt, worker, write):
+    queue.rescue(attempt)
+    Job.objects.update(next_retry_at=None)
+    (successor,) = queue.claim(worker)
+    messages = attempt.session.messages.count()
+    assert not write(attempt)
+    job = Job.objects.get(pk=attempt.job_id)
+    assert job.status == JobStatus.PROCESSING
+    assert reload(successor).finished_at is None
+    assert attempt.session.messages.count() == messages
+
+
+def test_a_job_that_kills_its_worker_each_time_fails_with_the_reason(session, worker):
+    Job.objects.enqueue(session, "poison", max_attempts=2)
+    for _ in range(2):
+        Job.objects.update(next_retry_at=None)
+        assert queue.rescue(queue.claim(worker)[0])
+    job = Job.objects.get()
+    assert job.status == JobStatus.FAILED
+    assert "died during this run" in job.error
+    assert "attempt 2 of 2" in job.error
+    assert [message.type for message in session.messages.in_order()] == ["error", "error"]
+
+
+def test_prune_deletes_only_what_ended_long_ago(session, worker):
+    old, recent, waiting = (Job.objects.enqueue(session, text) for text in ("a", "b", "c"))
+    for job in (old, recent):
+        job.cancel()
+    Job.objects.filter(pk=old.pk).update(completed_at=timezone.now() - timedelta(days=31))
+    assert queue.prune(timedelta(days=30), dry_run=True) == 1
+    assert Job.objects.count() == 3
+    assert queue.prune(timedelta(days=30)) == 1
+    assert set(Job.objects.values_list("pk", flat=True)) == {recent.pk, waiting.pk}
