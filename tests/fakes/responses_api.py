@@ -1,0 +1,99 @@
+"""As much of the Responses API as Codex needs."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tests.fakes.model_script import Reply
+
+ERRORS = {
+    400: ("invalid_request_error", "The request is wrong."),
+    401: ("invalid_request_error", "Incorrect API key provided."),
+    404: ("invalid_request_error", "The model does not exist or you do not have access to it."),
+    429: ("rate_limit_exceeded", "Too many requests."),
+}
+
+
+def conversation(body: dict[str, Any]) -> tuple[str, str | None]:
+    """The newest prompt, and the newest tool result if the model is to answer that."""
+    items = body["input"]
+    prompts = [_text(item["content"]) for item in items if item.get("role") == "user"]
+    last = items[-1]
+    is_result = str(last.get("type")).endswith("_call_output")
+    return prompts[-1], _text(last["output"]) if is_result else None
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(part.get("text", "") for part in content)
+
+
+def error(status: int) -> dict[str, Any]:
+    kind, message = ERRORS.get(status, ("server_error", "The server failed."))
+    return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+
+
+def whole(reply: Reply) -> dict[str, Any]:
+    return _response(reply, status="completed", output=_output(reply, reply.text))
+
+
+def stream(reply: Reply, words: Iterator[str]) -> Iterator[dict[str, Any]]:
+    yield {"type": "response.created", "response": _response(reply, status="in_progress")}
+    said = []
+    yield {"type": "response.output_item.added", "output_index": 0, "item": _said(reply, "")}
+    for word in words:
+        said.append(word)
+        yield {
+            "type": "response.output_text.delta",
+            "item_id": _said(reply, "")["id"],
+            "output_index": 0,
+            "content_index": 0,
+            "delta": word,
+        }
+    output = _output(reply, "".join(said))
+    for index, item in enumerate(output):
+        yield {"type": "response.output_item.done", "output_index": index, "item": item}
+    yield {
+        "type": "response.completed",
+        "response": _response(reply, status="completed", output=output),
+    }
+
+
+def _output(reply: Reply, text: str) -> list[dict[str, Any]]:
+    call = {
+        "type": "function_call",
+        "id": f"fc_{reply.number:06}",
+        "call_id": f"call_{reply.number:06}",
+        "name": "exec_command",
+        "arguments": json.dumps({"cmd": reply.command, "yield_time_ms": 10000}),
+        "status": "completed",
+    }
+    return [_said(reply, text)] + ([call] if reply.command is not None else [])
+
+
+def _said(reply: Reply, text: str) -> dict[str, Any]:
+    return {
+        "type": "message",
+        "id": f"msg_{reply.number:06}",
+        "role": "assistant",
+        "status": "completed",
+        "content": [{"type": "output_text", "text": text, "annotations": []}],
+    }
+
+
+def _response(reply: Reply, *, status: str, output: Any = ()) -> dict[str, Any]:
+    return {
+        "id": f"resp_{reply.number:06}",
+        "object": "response",
+        "status": status,
+        "model": "gpt-test",
+        "output": list(output),
+        "usage": {
+            "input_tokens": reply.input_tokens,
+            "input_tokens_details": {"cached_tokens": reply.cached_tokens},
+            "output_tokens": reply.output_tokens,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": reply.input_tokens + reply.output_tokens,
+        },
+    }
