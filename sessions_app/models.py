@@ -13,6 +13,7 @@ from sessions_app.fields import CascadeForeignKey, JSONTextField, LongNameIndex
 from sessions_app.ids import new_id
 from sessions_app.providers import state_directory
 from sessions_app.validation import validate_metadata, validate_text
+from sessions_app.visible import visible
 
 
 class Provider(models.TextChoices):
@@ -42,7 +43,13 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
 
 class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ignore[misc]
-    def create_for_path(
+    def create_for_path(self, path: str | os.PathLike[str], **options: Any) -> "Session":
+        """A session in an existing directory under a project root: see `build_for_path`."""
+        session = self.build_for_path(path, **options)
+        session.save(force_insert=True)
+        return session
+
+    def build_for_path(
         self,
         path: str | os.PathLike[str],
         *,
@@ -51,10 +58,10 @@ class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ig
         context: str | None = None,
         allowed_tools: Sequence[str] = (),
     ) -> "Session":
-        """A session in an existing directory under a project root.
+        """A session that is checked and not yet saved.
 
         Name, repository, branch and the CLI's own directory are filled in.
-        Raises ValidationError, and saves nothing, if anything is wrong.
+        Raises ValidationError if anything is wrong.
         """
         project = projects.resolve_project(path)
         session = self.model(
@@ -66,7 +73,6 @@ class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ig
         )
         session.full_clean()
         session.claude_directory_path = state_directory(session.provider, str(project))
-        session.save(force_insert=True)
         return session  # type: ignore[no-any-return]
 
 
@@ -111,7 +117,7 @@ class Session(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return visible(self.name)
 
     def clean(self) -> None:
         validate_text("The name", self.name)
@@ -172,4 +178,4 @@ class SessionMessage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type} message in {self.session_id}"
+        return f"{self.type} message of {self.created_at:%Y-%m-%d %H:%M:%S}"
