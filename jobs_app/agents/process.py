@@ -1,0 +1,198 @@
+"""One run of an agent's tool: started, read to its end, stopped, and cleaned up after.
+
+The tool is never held back (claude 2.1.197 loses output when its reader is slow),
+and nothing that it started outlives its run, whatever way that ends.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import IO, Self
+
+from jobs_app.agents import tree
+from jobs_app.agents.base import Exit, Launch
+from jobs_app.agents.streams import LineSplitter, ReadPipe, Tail, WritePipe
+
+STDERR_LIMIT = 64 * 1024
+"""Bytes of standard error that are kept, the last ones."""
+
+CLEANUP_TIMEOUT = 10.0
+"""Seconds to end what a run left behind, and then for the end of its output."""
+
+POLL_INTERVAL = 0.05
+
+logger = logging.getLogger(__name__)
+
+
+class AgentProcess:
+    """A tool at work, in the event loop that `start` was called in.
+
+    `pid` and `started` (clock ticks since boot; 0 where there is no /proc) identify it.
+    """
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        run_id: str,
+        on_line: Callable[[bytes, bool], None],
+        grace: float,
+    ) -> None:
+        self.pid = process.pid
+        self.started = tree.run_started(process.pid)
+        self._process = process
+        self._run_id = run_id
+        self._grace = grace
+        self._on_line = on_line
+        self._lines = LineSplitter(self._hand_on)
+        self._stderr = Tail(STDERR_LIMIT)
+        self._stop_reason: str | None = None
+        self._failure: Exception | None = None
+        self._exited = asyncio.Event()
+        self._timers: list[asyncio.TimerHandle] = []
+
+    @classmethod
+    async def start(
+        cls,
+        launch: Launch,
+        directory: int,
+        on_line: Callable[[bytes, bool], None],
+        *,
+        run_id: str,
+        grace: float = 5.0,
+        timeout: float | None = None,
+    ) -> Self:
+        """Start the tool in the directory of that open descriptor.
+
+        `on_line(line, cut)` gets each line of standard output, without its newline,
+        in the event loop: it must be quick. `cut` says that the line is not whole.
+        After `timeout` seconds the run is stopped. Raises OSError if it cannot start.
+        """
+        process = tree.spawn(run_id, lambda: _popen(launch, directory))
+        run = cls(process, run_id, on_line, grace)
+        run._watch(launch.stdin)
+        if timeout is not None:
+            run._later(timeout, run.stop, "timeout")
+        return run
+
+    def stop(self, reason: str) -> None:
+        """Interrupt the run; terminate it after `grace` seconds, kill it after twice that.
+
+        The first reason stays; a run that has ended by itself was not stopped.
+        """
+        if self._stop_reason is not None or self._exited.is_set():
+            return
+        self._stop_reason = reason
+        for step, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGKILL)):
+            self._later(step * self._grace, self._signal, number)
+
+    async def wait(self) -> Exit:
+        """How the tool ended, once its output was read and nothing of the run is left.
+
+        Raises what `on_line` raised, if it did: the run was stopped then.
+        """
+        await self._exited.wait()
+        await self._end_rest()
+        await self._read_rest()
+        if self._failure is not None:
+            raise self._failure
+        return Exit(self._process.returncode, self._stderr.text(), self._stop_reason)
+
+    def _watch(self, stdin: bytes) -> None:
+        process = self._process
+        self._input = WritePipe(_pipe(process.stdin), stdin)
+        self._outputs = (
+            ReadPipe(_pipe(process.stdout), self._lines.feed),
+            ReadPipe(_pipe(process.stderr), self._stderr.feed),
+        )
+        try:
+            handle = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):  # not Linux, or no descriptor is free
+            self._poll()
+        else:
+            asyncio.get_running_loop().add_reader(handle, self._on_handle, handle)
+
+    def _on_handle(self, handle: int) -> None:
+        asyncio.get_running_loop().remove_reader(handle)
+        os.close(handle)
+        self._on_exit()
+
+    def _poll(self) -> None:
+        if self._process.poll() is None:
+            asyncio.get_running_loop().call_later(POLL_INTERVAL, self._poll)
+        else:
+            self._on_exit()
+
+    def _on_exit(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._signal(signal.SIGKILL)  # what is left of its group; before `wait` frees the id
+        self._process.wait()
+        tree.reaped(self.pid)
+        self._input.close()
+        self._exited.set()
+
+    def _later(self, delay: float, action: Callable[..., None], *arguments: object) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers.append(loop.call_later(delay, action, *arguments))
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def _hand_on(self, line: bytes, cut: bool) -> None:
+        if self._failure is not None:
+            return
+        try:
+            self._on_line(line, cut)
+        except Exception as error:
+            self._failure = error
+            self.stop("failed")
+
+    async def _end_rest(self) -> None:
+        try:
+            await asyncio.to_thread(tree.end_run, self._run_id, self.started, CLEANUP_TIMEOUT)
+        except tree.StillAlive as error:
+            logger.error("Run %s: %s", self._run_id, error)
+            self._stderr.feed(f"\n{error}\n".encode())
+
+    async def _read_rest(self) -> None:
+        try:
+            async with asyncio.timeout(CLEANUP_TIMEOUT):
+                for output in self._outputs:
+                    await output.closed.wait()
+        except TimeoutError:
+            logger.warning("Run %s: its output was left open by another process.", self._run_id)
+        for output in self._outputs:
+            output.close()
+        self._lines.finish()
+
+
+def _popen(launch: Launch, directory: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
+        launch.argv,
+        env=launch.environment,
+        cwd=_path(directory),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        start_new_session=True,
+    )
+
+
+def _path(directory: int) -> str:
+    """A path that means the open directory, whatever its name means by now."""
+    if sys.platform == "darwin":
+        return os.fsdecode(fcntl.fcntl(directory, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
+    return f"/proc/self/fd/{directory}"
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None  # noqa: S101 - each was asked for
+    return pipe

@@ -1,0 +1,136 @@
+"""Pipes of a process, read and written in the event loop without ever waiting for either side."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import IO
+
+from sessions_app.providers.events import LINE_LIMIT
+
+CHUNK = 256 * 1024
+PIPE_SIZE = 1024 * 1024
+F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)
+
+
+class ReadPipe:
+    """Feeds all that comes out of a pipe to `feed`, until its end or `close`."""
+
+    def __init__(self, pipe: IO[bytes], feed: Callable[[bytes], None]) -> None:
+        self._pipe = pipe
+        self._feed = feed
+        self._loop = asyncio.get_running_loop()
+        self.closed = asyncio.Event()
+        os.set_blocking(pipe.fileno(), False)
+        _enlarge(pipe)
+        self._loop.add_reader(pipe, self._read)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._pipe.fileno(), CHUNK)
+        except BlockingIOError:
+            return
+        if data:
+            self._feed(data)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        if not self.closed.is_set():
+            self._loop.remove_reader(self._pipe)
+            self._pipe.close()
+            self.closed.set()
+
+
+class WritePipe:
+    """Writes `data` into a pipe and closes it; a reader that goes away early is no error."""
+
+    def __init__(self, pipe: IO[bytes], data: bytes) -> None:
+        self._pipe = pipe
+        self._rest = memoryview(data)
+        self._loop = asyncio.get_running_loop()
+        os.set_blocking(pipe.fileno(), False)
+        self._loop.add_writer(pipe, self._write)
+
+    def _write(self) -> None:
+        try:
+            written = os.write(self._pipe.fileno(), self._rest)
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            written = len(self._rest)
+        self._rest = self._rest[written:]
+        if not self._rest:
+            self.close()
+
+    def close(self) -> None:
+        if not self._pipe.closed:
+            self._loop.remove_writer(self._pipe)
+            self._pipe.close()
+
+
+class LineSplitter:
+    """Calls `on_line(line, cut)` for each line, ended by b"\\n" and nothing else, without it.
+
+    A line longer than `limit` bytes is delivered cut at once and its rest dropped,
+    so that an endless line takes no more memory than that. What follows the
+    last newline is delivered as cut by `finish`.
+    """
+
+    def __init__(self, on_line: Callable[[bytes, bool], None], limit: int = LINE_LIMIT) -> None:
+        self._on_line = on_line
+        self._limit = limit
+        self._line = bytearray()
+        self._is_dropping = False
+
+    def feed(self, data: bytes) -> None:
+        *ended, rest = data.split(b"\n")
+        for part in ended:
+            self._extend(part)
+            self._end()
+        self._extend(rest)
+
+    def finish(self) -> None:
+        if self._line:
+            self._deliver(cut=True)
+
+    def _extend(self, part: bytes) -> None:
+        if self._is_dropping:
+            return
+        room = self._limit - len(self._line)
+        self._line += part[:room]
+        if len(part) > room:
+            self._deliver(cut=True)
+            self._is_dropping = True
+
+    def _end(self) -> None:
+        if not self._is_dropping:
+            self._deliver(cut=False)
+        self._is_dropping = False
+
+    def _deliver(self, *, cut: bool) -> None:
+        line, self._line = bytes(self._line), bytearray()
+        self._on_line(line, cut)
+
+
+class Tail:
+    """The last `limit` bytes of a stream."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        self._data += data
+        del self._data[: -self._limit]
+
+    def text(self) -> str:
+        return self._data.decode(errors="replace")
+
+
+def _enlarge(pipe: IO[bytes]) -> None:
+    """A reader that is late for a moment then does not make the writer wait (Linux)."""
+    if F_SETPIPE_SZ is not None:
+        with suppress(OSError):  # the user's pipes together may be large already
+            fcntl.fcntl(pipe, F_SETPIPE_SZ, PIPE_SIZE)

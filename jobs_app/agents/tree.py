@@ -1,0 +1,247 @@
+"""Process trees: what a run started, found and ended wherever it has gone.
+
+Both tools start their commands in sessions of their own, and leave them behind
+when they are killed (measured with claude 2.1.330 and codex 0.169.0), so neither
+a process group nor a parent tells what belongs to a run. Two things do:
+
+- the marker: `RUN_MARKER=<run id>` in the environment, which children inherit;
+- adoption: with `become_subreaper`, a process whose parent has died becomes a
+  child of this one, whatever it did to its environment.
+
+An adopted process without the marker of a live run is a stray. It belongs to one
+of the runs that were alive when it started, and nothing says to which; so it ends
+with the last of those.
+
+Linux only: elsewhere nothing is found, and a run's end kills its process group.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import NamedTuple
+
+from jobs_app.agents.base import RUN_MARKER
+
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+ENDED = "ZX"  # zombie, dead: proc_pid_stat(5)
+PAUSE = 0.001
+"""Seconds between two looks at what remains."""
+
+
+class StillAlive(Exception):
+    """Processes that did not end in time although they were killed."""
+
+    def __init__(self, pids: Iterable[int]) -> None:
+        self.pids = sorted(pids)
+        shown = ", ".join(map(str, self.pids))
+        super().__init__(f"These processes of the run could not be ended: {shown}. End them.")
+
+
+class _Process(NamedTuple):
+    """Fields of /proc/<pid>/stat; `started` in clock ticks since boot."""
+
+    pid: int
+    state: str
+    parent: int
+    session: int
+    started: int
+
+
+class _Run(NamedTuple):
+    run_id: str
+    started: int
+
+
+_live: dict[int, _Run] = {}  # by the pid of the run's own process
+_children_lock = threading.Lock()
+_is_subreaper = False
+
+
+def boot_id() -> str:
+    """This boot's identity: pids and start times mean nothing in another. Empty if unknown."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def process_started(pid: int) -> int | None:
+    """When the process started, in clock ticks since boot; None if it has ended."""
+    process = _stat(pid)
+    return process.started if process and process.state not in ENDED else None
+
+
+def marked(run_id: str) -> list[int]:
+    """The processes, this one left out, whose environment holds the run's marker."""
+    return [pid for pid in _pids() if pid != os.getpid() and _marker(pid) == run_id]
+
+
+def end_marked(run_id: str, timeout: float = 5) -> int:
+    """Kill every process that holds the run's marker and return how many there were.
+
+    Raises StillAlive if some are left after `timeout` seconds.
+    """
+    return _end_all(lambda: marked(run_id), lambda pid: _marker(pid) == run_id, timeout)
+
+
+def become_subreaper() -> None:
+    """From now on orphans of the runs become this process's children. No effect but on Linux."""
+    global _is_subreaper
+    with suppress(OSError, AttributeError):
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+        _is_subreaper = prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def spawn(run_id: str, start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    """Start a run's process, in a session of its own, so that it is never taken for an orphan."""
+    with _children_lock:
+        process = start()
+        stat = _stat(process.pid)
+        _live[process.pid] = _Run(run_id, stat.started if stat else 0)
+    return process
+
+
+def run_started(pid: int) -> int:
+    """When a live run's process started, in clock ticks since boot; 0 if unknown."""
+    return _live[pid].started
+
+
+def reaped(pid: int) -> None:
+    """The run's process has ended and its exit code was read."""
+    _live.pop(pid, None)
+
+
+def reap_adopted() -> list[int]:
+    """Release the adopted processes that have ended; return those that live.
+
+    Never waits for a child that others wait for: a run's own process is known,
+    and what else this program starts (git) stays in its session, which
+    nothing that a run started can be in.
+    """
+    with _children_lock:
+        adopted = [process for process in map(_stat, _pids()) if process and _is_adopted(process)]
+        for process in adopted:
+            if process.state in ENDED:
+                os.waitpid(process.pid, os.WNOHANG)
+    return [process.pid for process in adopted if process.state not in ENDED]
+
+
+def end_run(run_id: str, started: int, timeout: float = 5) -> int:
+    """End all that a run left behind when its own process ended, strays included.
+
+    `started` is the start of its process. Returns how many were killed. Raises
+    StillAlive if some are left after `timeout` seconds.
+    """
+    if not _is_subreaper:
+        return end_marked(run_id, timeout)
+    if not reap_adopted():  # whatever lives on would descend from an adopted process
+        return 0
+
+    def belongs(pid: int) -> bool:
+        return _marker(pid) == run_id or _is_stray_of(pid, started)
+
+    def remaining() -> list[int]:
+        return [*marked(run_id), *(pid for pid in reap_adopted() if _is_stray_of(pid, started))]
+
+    return _end_all(remaining, belongs, timeout)
+
+
+def _end_all(
+    remaining: Callable[[], list[int]], belongs: Callable[[int], bool], timeout: float
+) -> int:
+    """Kill until nothing remains: what is killed may have just started something.
+
+    A process that is changing programs shows no environment for a moment, so
+    only two looks in a row that find nothing say that nothing is left.
+    """
+    deadline = time.monotonic() + timeout
+    ended: set[int] = set()
+    looks_without_any = 0
+    while looks_without_any < 2:
+        pids = remaining()
+        looks_without_any = 0 if pids else looks_without_any + 1
+        if pids and time.monotonic() >= deadline:
+            raise StillAlive(pids)
+        ended.update(pid for pid in pids if _kill(pid, belongs))
+        time.sleep(PAUSE)
+    return len(ended)
+
+
+def _kill(pid: int, belongs: Callable[[int], bool]) -> bool:
+    """Kill through a handle, checked after it was opened: the pid may have a new owner by now."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if not belongs(pid):
+            return False
+        signal.pidfd_send_signal(handle, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _is_adopted(process: _Process) -> bool:
+    return (
+        process.parent == os.getpid()
+        and process.pid not in _live
+        and process.session != os.getsid(0)
+    )
+
+
+def _is_stray_of(pid: int, started: int) -> bool:
+    """Whether an adopted process without a live run's marker ends with the run of that start."""
+    process = _stat(pid)
+    if process is None or not _is_adopted(process) or process.started < started:
+        return False
+    runs = list(_live.values())
+    if _marker(pid) in {run.run_id for run in runs}:
+        return False
+    return all(run.started > process.started for run in runs)
+
+
+def _pids() -> list[int]:
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+    except FileNotFoundError:
+        return []
+
+
+def _stat(pid: int) -> _Process | None:
+    """Parsed after the last parenthesis: the name before it may hold anything."""
+    data = _read(f"/proc/{pid}/stat")
+    if data is None:
+        return None
+    fields = data.rpartition(b")")[2].split()
+    return _Process(pid, fields[0].decode(), int(fields[1]), int(fields[3]), int(fields[19]))
+
+
+def _marker(pid: int) -> str | None:
+    """The run whose marker the process holds, None for none or what we may not read."""
+    name = f"{RUN_MARKER}=".encode()
+    for entry in (_read(f"/proc/{pid}/environ") or b"").split(b"\0"):
+        if entry.startswith(name):
+            return entry.removeprefix(name).decode(errors="replace")
+    return None
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return b"".join(iter(lambda: os.read(handle, 1 << 16), b""))
+    except OSError:  # the process has ended meanwhile
+        return None
+    finally:
+        os.close(handle)
