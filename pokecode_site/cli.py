@@ -2,23 +2,43 @@
 
 import os
 import sys
-
-from pokecode_site import parent
+from typing import NoReturn
 
 
 def main() -> None:
-    """Run one management command; a wrong setting ends it with one line and exit code 2."""
-    os.umask(0o077)
+    """Run one management command.
+
+    A wrong setting ends it with one line and exit code 2, trouble with the
+    database with one line and exit code 1 (`--traceback` shows where it arose).
+    """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pokecode_site.settings")
-    if os.environ.pop(parent.ATTACHED, None):
-        parent.follow_parent()
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
-    from django.core.management import execute_from_command_line
 
     try:
         settings.configured or settings.INSTALLED_APPS  # noqa: B018 - reads every setting now
     except ImproperlyConfigured as error:
-        sys.stderr.write(f"pokecode: {error}\n")
-        sys.exit(2)
-    execute_from_command_line(sys.argv)
+        _end(str(error), 2)
+    _run_command()
+
+
+def _run_command() -> None:
+    from django.core.management import execute_from_command_line
+    from django.db import DatabaseError
+
+    from pokecode_site import database
+
+    try:
+        execute_from_command_line(sys.argv)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except DatabaseError as error:
+        sentence = database.explain(error)
+        if sentence is None or "--traceback" in sys.argv:
+            raise
+        _end(sentence, 1)
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    sys.stderr.write(f"pokecode: {sentence}\n")
+    sys.exit(code)

@@ -1,24 +1,26 @@
 """All settings: Django's, and PokéCode's own, each read once from the environment."""
 
 import os
-from pathlib import Path
+from urllib.parse import quote
 
-import dj_database_url
 import platformdirs
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 
-from pokecode_site import data_directory, env
+from pokecode_site import data_directory, database, env, logs
 
 VERSION = "0.1.0"
+
+# What we write is ours alone, however we were started. Agents are started with
+# the umask that we came with: what they write belongs to the project.
+AGENT_UMASK = os.umask(0o077)
 
 # --- PokéCode -------------------------------------------------------------
 
 POKECODE_DATA_DIR = data_directory.prepare(
-    Path(env.text("POKECODE_DATA_DIR", platformdirs.user_data_dir("pokecode"))).expanduser()
+    env.path("POKECODE_DATA_DIR", platformdirs.user_data_dir("pokecode"))
 )
 POKECODE_DEMO = env.boolean("POKECODE_DEMO")
-POKECODE_PROJECT_ROOTS = env.directories("POKECODE_PROJECT_ROOTS", Path.home())
+POKECODE_PROJECT_ROOTS = env.directories("POKECODE_PROJECT_ROOTS", "~")
 POKECODE_CLAUDE_COMMAND = env.command_line("POKECODE_CLAUDE_COMMAND", "claude")
 POKECODE_CODEX_COMMAND = env.command_line("POKECODE_CODEX_COMMAND", "codex")
 POKECODE_CLAUDE_PERMISSION_MODE = env.choice(
@@ -45,16 +47,17 @@ POKECODE_WORKER_TIMEOUT = env.seconds("POKECODE_WORKER_TIMEOUT", 30, minimum=0.1
 # How many reverse proxies in front of the site are to be believed about the
 # address of a visitor; none unless the operator says so.
 POKECODE_TRUSTED_PROXIES = env.integer("POKECODE_TRUSTED_PROXIES", 0, minimum=0, maximum=10)
-POKECODE_HTTPS = env.boolean("POKECODE_HTTPS")
 
 # --- Django ---------------------------------------------------------------
 
 DEBUG = env.boolean("POKECODE_DEBUG")
-SECRET_KEY = os.environ.get("POKECODE_SECRET_KEY") or data_directory.secret_key(POKECODE_DATA_DIR)
-ALLOWED_HOSTS = env.words(
+SECRET_KEY = env.secret("POKECODE_SECRET_KEY") or data_directory.secret_key(POKECODE_DATA_DIR)
+ALLOWED_HOSTS = env.hosts(
     "POKECODE_ALLOWED_HOSTS", ["pokecode.localhost", "localhost", "127.0.0.1", "[::1]"]
 )
-CSRF_TRUSTED_ORIGINS = env.words("POKECODE_CSRF_TRUSTED_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS = env.origins("POKECODE_CSRF_TRUSTED_ORIGINS")
+# Who names https:// origins serves over TLS, and then over nothing else.
+HTTPS = any(origin.startswith("https:") for origin in CSRF_TRUSTED_ORIGINS)
 
 INSTALLED_APPS = [
     "pokecode_site.apps.PokeCodeAdminConfig",
@@ -72,7 +75,10 @@ INSTALLED_APPS = [
     "pokecode_site",
 ]
 
+# The headers come first, so that static files, redirects and refusals carry them too.
 MIDDLEWARE = [
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "pokecode_site.middleware.own_hostname",
     "pokecode_site.static_files.StaticFilesMiddleware",
@@ -81,8 +87,6 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -104,33 +108,12 @@ TEMPLATES = [
     },
 ]
 
-
-def _database() -> dict[str, object]:
-    url = env.text("DATABASE_URL", f"sqlite:///{POKECODE_DATA_DIR / 'pokecode.sqlite3'}")
-    try:
-        config = dict(dj_database_url.parse(url))
-    except Exception:  # the parser raises several kinds, and the URL may hold a password
-        raise ImproperlyConfigured(
-            "DATABASE_URL is not a database URL: use postgres://user@host/name "
-            "or sqlite:////absolute/path."
-        ) from None
-    if config["ENGINE"] == "django.db.backends.sqlite3":
-        config["OPTIONS"] = {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 30,
-            "init_command": (
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-                "PRAGMA cache_size=-64000; PRAGMA temp_store=MEMORY; "
-                "PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON;"
-            ),
-        }
-    else:
-        config.setdefault("CONN_MAX_AGE", 60)
-        config["CONN_HEALTH_CHECKS"] = True
-    return config
-
-
-DATABASES = {"default": _database()}
+_sqlite_path = POKECODE_DATA_DIR / "pokecode.sqlite3"
+DATABASES = {
+    "default": database.configuration(
+        env.text("DATABASE_URL", f"sqlite:///{quote(str(_sqlite_path))}")
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = [
@@ -171,13 +154,14 @@ WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 SESSION_COOKIE_AGE = 12 * 60 * 60
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = POKECODE_HTTPS
-SECURE_SSL_REDIRECT = POKECODE_HTTPS
-SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if POKECODE_HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = POKECODE_HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^health/"]  # a supervisor asks on loopback, without TLS
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-if POKECODE_HTTPS and POKECODE_TRUSTED_PROXIES:
+if HTTPS and POKECODE_TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -195,14 +179,4 @@ CONTENT_SECURITY_POLICY = {
 # A prompt may be 2 MB of text and percent-encoded on its way here.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"lines": {"()": "pokecode_site.logs.LineFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {
-        "django": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
-        "axes": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
-    },
-}
+LOGGING = logs.CONFIGURATION

@@ -10,3 +10,5 @@ urlpatterns = [
     path("health/ready", health.ready, name="health-ready"),
     path("admin/", admin.site.urls),
 ]
+
+handler500 = "pokecode_site.errors.server_error"

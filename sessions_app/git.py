@@ -1,18 +1,26 @@
 """What git says of a project, read without ever running a program of the repository.
 
-A repository's configuration can name programs (fsmonitor, filters, hooks,
-external diffs) and other trees (core.worktree). So git is never run inside a
-project: it reads HEAD and one configuration value of a git directory that we
-found ourselves, with no system or user configuration and no includes.
+A repository's configuration names programs (fsmonitor, filters, hooks, ssh
+commands) and other trees (core.worktree, includes), and git obeys it wherever it
+finds it. So git never sees it: it runs on a throw-away git directory with a
+configuration of our own, in which only the references are the repository's.
 """
 
 import os
 import re
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 TIMEOUT = 5
-CREDENTIALS = re.compile(r"^([a-z+]+://)[^/@]*@")
+OUTPUT_LIMIT = 4096
+CREDENTIALS = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/]*@", re.IGNORECASE)
+
+REFERENCES = ("refs", "packed-refs", "reftable")
+# How references are written: the only values that are taken from the repository's configuration.
+FORMATS = {"extensions.objectformat sha256", "extensions.refstorage reftable"}
 
 
 def project_name(project: Path) -> str:
@@ -26,10 +34,10 @@ def describe(project: Path) -> dict[str, str]:
     git_dir = _git_dir(project)
     if git_dir is None:
         return {}
-    found = {
-        "repository": CREDENTIALS.sub(r"\1", _remote(git_dir)),
-        "branch": _run(git_dir, "symbolic-ref", "--quiet", "--short", "HEAD"),
-    }
+    remote = _config(_common(git_dir), "--get", "remote.origin.url")
+    with _isolated(git_dir) as isolated:
+        branch = _run(isolated, "symbolic-ref", "--quiet", "--short", "HEAD")
+    found = {"repository": CREDENTIALS.sub(r"\1", remote), "branch": branch}
     return {key: value for key, value in found.items() if value}
 
 
@@ -38,45 +46,87 @@ def head(project: Path) -> str | None:
     git_dir = _git_dir(project)
     if git_dir is None:
         return None
-    return _run(git_dir, "rev-parse", "--verify", "--quiet", "HEAD^{commit}") or None
+    with _isolated(git_dir) as isolated:
+        return _run(isolated, "rev-parse", "--verify", "--quiet", "HEAD") or None
 
 
 def _root(project: Path) -> Path | None:
-    return next((path for path in (project, *project.parents) if (path / ".git").exists()), None)
+    return next(
+        (path for path in (project, *project.parents) if os.path.exists(path / ".git")), None
+    )
 
 
 def _git_dir(project: Path) -> Path | None:
     root = _root(project)
     if root is None:
         return None
-    dot_git = root / ".git"
-    if dot_git.is_dir():
-        return dot_git
-    try:  # a worktree or submodule: a file that says where its git directory is
-        _, _, target = dot_git.read_text(errors="replace").partition("gitdir: ")
+    if (root / ".git").is_dir():
+        return root / ".git"
+    # A worktree or submodule: a file that says where its git directory is.
+    _, _, target = _read(root / ".git").partition("gitdir: ")
+    return root / target.strip() if target.strip() else None
+
+
+def _common(git_dir: Path) -> Path:
+    """Where a worktree's git directory has its references, objects and configuration."""
+    return git_dir / _read(git_dir / "commondir").strip()
+
+
+@contextmanager
+def _isolated(git_dir: Path) -> Iterator[Path]:
+    common = _common(git_dir)
+    with tempfile.TemporaryDirectory(prefix="pokecode-git-") as directory:
+        isolated = Path(directory)
+        for name in REFERENCES:
+            if os.path.lexists(common / name):
+                (isolated / name).symlink_to(common / name)
+        (isolated / "objects").mkdir()
+        (isolated / "HEAD").write_text(_read(git_dir / "HEAD"))
+        (isolated / "config").write_text(_own_config(common))
+        yield isolated
+
+
+def _own_config(common: Path) -> str:
+    found = _config(common, "--get-regexp", r"^extensions\.(objectformat|refstorage)$")
+    lines = ["[core]", "repositoryformatversion = 1", "bare = true", "[extensions]"]
+    for line in FORMATS.intersection(found.splitlines()):
+        key, value = line.removeprefix("extensions.").split(" ")
+        lines.append(f"{key} = {value}")
+    return "\n".join(lines) + "\n"
+
+
+def _config(common: Path, *query: str) -> str:
+    file = str(common / "config")
+    return _run(Path(os.devnull), "config", "--file", file, "--no-includes", *query)
+
+
+def _read(path: Path) -> str:
+    """The start of a small file of git's own; "" for what is missing or no regular file."""
+    try:
+        if path.is_file():
+            with path.open(errors="replace") as file:
+                return file.read(OUTPUT_LIMIT)
     except OSError:
-        return None
-    return (root / target.strip()).resolve() if target.strip() else None
+        pass
+    return ""
 
 
-def _remote(git_dir: Path) -> str:
-    common = git_dir
-    if (git_dir / "commondir").is_file():
-        common = git_dir / (git_dir / "commondir").read_text(errors="replace").strip()
-    return _run(
-        None, "config", "--file", str(common / "config"), "--no-includes", "remote.origin.url"
-    )
-
-
-def _run(git_dir: Path | None, *arguments: str) -> str:
-    command = ["git", *([f"--git-dir={git_dir}"] if git_dir else []), *arguments]
+def _run(git_dir: Path, *arguments: str) -> str:
+    """What git prints, "" if it fails, never ends or prints too much."""
     try:
         result = subprocess.run(  # noqa: S603 - a fixed program, arguments as a list
-            command, cwd="/", env=_environment(), capture_output=True, timeout=TIMEOUT, check=False
+            ["git", f"--git-dir={git_dir}", *arguments],  # noqa: S607 - found on our own PATH
+            cwd="/",
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=True,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.SubprocessError, ValueError):
         return ""
-    return result.stdout.decode(errors="replace").strip() if result.returncode == 0 else ""
+    output = result.stdout.decode(errors="replace").strip()
+    return output if len(output) <= OUTPUT_LIMIT else ""
 
 
 def _environment() -> dict[str, str]:
@@ -84,6 +134,8 @@ def _environment() -> dict[str, str]:
         "PATH": os.environ.get("PATH", os.defpath),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_ALLOC_LIMIT": "64m",  # a reference may be a link to an endless file
+        "GIT_ALLOW_PROTOCOL": "none",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_OPTIONAL_LOCKS": "0",
         "LC_ALL": "C",

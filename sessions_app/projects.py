@@ -6,7 +6,11 @@ from pathlib import Path
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from sessions_app.validation import printable
+from sessions_app.validation import printable, validate_text
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# On Linux a directory on the way may be one that we can pass but not list.
+PASSAGE = DIRECTORY | getattr(os, "O_PATH", 0)
 
 
 def resolve_project(path: str | os.PathLike[str]) -> Path:
@@ -14,22 +18,31 @@ def resolve_project(path: str | os.PathLike[str]) -> Path:
 
     It must exist, be a directory, and lie in one of POKECODE_PROJECT_ROOTS.
     """
-    shown = printable(os.fspath(path), 200)
-    try:
-        resolved = Path(path).expanduser().resolve(strict=True)
-    except FileNotFoundError:
-        raise ValidationError(f"There is no directory {shown!r}: create it first.") from None
-    except (OSError, RuntimeError, ValueError):
-        raise ValidationError(f"The path {shown!r} cannot be opened: check it.") from None
+    given = os.fspath(path)
+    if not given.strip():
+        raise ValidationError("The path is empty: give the project's directory.")
+    shown = printable(given, 200)
+    resolved = _resolve(given, shown)
+    validate_text("The path", str(resolved))
     if not resolved.is_dir():
-        raise ValidationError(f"{shown!r} is a file: give the project's directory.")
+        raise ValidationError(f"'{shown}' is a file: give the project's directory.")
     if not is_within_roots(resolved):
         roots = ", ".join(map(str, settings.POKECODE_PROJECT_ROOTS))
         raise ValidationError(
-            f"{shown!r} is outside the project roots ({roots}): "
+            f"'{shown}' is outside the project roots ({roots}): "
             "move it there or set POKECODE_PROJECT_ROOTS."
         )
     return resolved
+
+
+def _resolve(given: str, shown: str) -> Path:
+    try:
+        return Path(given).expanduser().resolve(strict=True)
+    except FileNotFoundError:
+        raise ValidationError(f"There is no directory '{shown}': create it first.") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no usable path"
+        raise ValidationError(f"'{shown}' cannot be opened: {reason}.") from None
 
 
 def is_within_roots(resolved: Path) -> bool:
@@ -37,19 +50,31 @@ def is_within_roots(resolved: Path) -> bool:
 
 
 def open_project(path: str) -> int:
-    """A descriptor of the directory, checked after it was opened; the caller closes it.
+    """A descriptor of the directory; the caller closes it.
 
     A symlink that is swapped between a check and its use changes what a path
-    means, but not what an open descriptor means.
+    means. So the checked path, which holds no symlink, is walked name by name,
+    and a symlink on the way is refused.
     """
     resolved = resolve_project(path)
-    descriptor = os.open(resolved, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    opened = Path(os.readlink(f"/proc/self/fd/{descriptor}")) if _has_proc() else resolved
-    if opened != resolved or not is_within_roots(opened):
-        os.close(descriptor)
-        raise ValidationError(f"The directory {printable(path, 200)!r} changed while it was opened.")
-    return descriptor
+    try:
+        return _open_without_links(resolved)
+    except OSError as error:
+        raise ValidationError(
+            f"'{printable(path, 200)}' cannot be opened: {error.strerror}."
+        ) from None
 
 
-def _has_proc() -> bool:
-    return os.path.isdir("/proc/self/fd")
+def _open_without_links(path: Path) -> int:
+    *passed, last = path.parts[1:] or ["."]
+    descriptor = os.open(path.anchor, PASSAGE)
+    for name in passed:
+        descriptor = _enter(descriptor, name, PASSAGE)
+    return _enter(descriptor, last, DIRECTORY)
+
+
+def _enter(parent: int, name: str, flags: int) -> int:
+    try:
+        return os.open(name, flags | os.O_NOFOLLOW, dir_fd=parent)
+    finally:
+        os.close(parent)
