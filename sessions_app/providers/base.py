@@ -40,6 +40,26 @@ def _values(usage: Usage) -> tuple[int, ...]:
     )
 
 
+TOKEN_LIMIT = 10**9
+"""More tokens than this in one event are not believed: a message's count must fit its column."""
+
+
+def tokens(value: Any) -> int:
+    """A number of tokens as an event gives it; 0 for what is none."""
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_count and 0 <= value <= TOKEN_LIMIT else 0
+
+
+def believable(usage: Usage) -> Usage:
+    """The usage, or none at all if it is over TOKEN_LIMIT."""
+    return usage if usage.total <= TOKEN_LIMIT else Usage()
+
+
+def at_least(usage: Usage, floor: Usage) -> Usage:
+    """The larger of both in each figure."""
+    return usage + (floor - usage)
+
+
 class Meter(Protocol):
     """Counts one run's tokens while its events pass by.
 

@@ -1,5 +1,110 @@
+"""Codex's events, as `codex exec --json` prints them; measured with codex 0.169.0.
+
+The ids of items begin at item_0 again in every run of a thread, so they name a call only
+within its run: a result belongs to the latest open call before it that has its id.
+"""
+
+import os
+from typing import Any
+
+from sessions_app.providers.base import Meter, Usage, believable, tokens
+from sessions_app.providers.codex_display import EVENTS
+from sessions_app.providers.reading import session_id, show, type_of
+from sessions_app.providers.shapes import Shape
+
+CALLS = {"command_execution", "file_change", "collab_tool_call", "mcp_tool_call", "web_search"}
+"""Items whose completion is what a tool gave back."""
+
+
 class CodexEvents:
+    """See `base.ProviderEvents`."""
+
     label = "Codex"
 
+    def classify(self, data: dict[str, Any]) -> str:
+        match type_of(data):
+            case "turn.completed":
+                return "result"
+            case "turn.failed":
+                return "error"
+            case "item.started" | "item.updated" | "item.completed" as event:
+                return _classify_item(event, data.get("item"))
+            case _:  # `error` too: it tells of a retry, or says ahead what turn.failed says
+                return "system"
+
+    def session_id(self, data: dict[str, Any]) -> str | None:
+        return session_id(data.get("thread_id")) if type_of(data) == "thread.started" else None
+
+    def meter(self, previous_raw: Any = None) -> Meter:
+        return CodexMeter(previous_raw)
+
+    def display(self, data: dict[str, Any], project_path: str) -> list[Shape]:
+        return show(data, project_path, type_of(data), EVENTS)
+
     def state_directory(self, project_path: str) -> str:
-        return project_path
+        """Codex keeps the conversations of all projects together."""
+        home = os.environ.get("CODEX_HOME") or os.path.expanduser("~/.codex")
+        return os.path.join(home, "sessions")
+
+
+def _classify_item(event: str, item: Any) -> str:
+    kind = type_of(item) if isinstance(item, dict) else ""
+    if kind == "error":  # a warning; the run goes on
+        return "system"
+    return "user" if event == "item.completed" and kind in CALLS else "assistant"
+
+
+class CodexMeter:
+    """See `base.Meter`. `turn.completed` gives the total of the whole thread, all runs before
+    included; a failed turn gives none, and its tokens are in the next turn's total. `raw` is
+    `{"thread_id": …, "total": …}`, the usage object of the thread's last completed turn."""
+
+    def __init__(self, previous_raw: Any) -> None:
+        previous = previous_raw if isinstance(previous_raw, dict) else {}
+        self._thread = session_id(previous.get("thread_id"))
+        self._total = previous.get("total")
+        self._usage = Usage()
+
+    def count(self, data: dict[str, Any]) -> int | None:
+        match type_of(data):
+            case "thread.started":
+                self._start(session_id(data.get("thread_id")))
+            case "turn.completed":
+                return self._add(data.get("usage"))
+        return None
+
+    def _start(self, thread: str | None) -> None:
+        if thread != self._thread:
+            self._thread, self._total = thread, None
+
+    def _add(self, total: Any) -> int | None:
+        turn = thread_usage(total) - thread_usage(self._total)
+        if turn.total:
+            self._total = total
+            self._usage += turn
+        return turn.total or None
+
+    @property
+    def usage(self) -> Usage:
+        return self._usage
+
+    cost_usd = None
+
+    @property
+    def raw(self) -> Any:
+        return {"thread_id": self._thread, "total": self._total}
+
+
+def thread_usage(usage: Any) -> Usage:
+    """A usage object of `turn.completed`: its input includes the cached, its output the
+    reasoning."""
+    if not isinstance(usage, dict):
+        return Usage()
+    keys = (
+        "input_tokens",
+        "cached_input_tokens",
+        "cache_write_input_tokens",
+        "output_tokens",
+        "reasoning_output_tokens",
+    )
+    return believable(Usage(*(tokens(usage.get(key)) for key in keys)))

@@ -35,7 +35,7 @@ def read_line(line: bytes, *, cut: bool = False) -> Line:
     """The line without its newline; `cut` says that it went on past LINE_LIMIT or the end."""
     try:
         raw = line.decode()
-        data = json.loads(raw)
+        data = clean(json.loads(raw))
     except UnicodeDecodeError:
         return unreadable(line, "is not valid UTF-8")
     except RecursionError:
@@ -44,7 +44,7 @@ def read_line(line: bytes, *, cut: bool = False) -> Line:
         return unreadable(line, "was cut off" if cut else "is not JSON")
     if not isinstance(data, dict):
         return unreadable(line, "is not a JSON object")
-    return Line(raw, clean(data))
+    return Line(raw, data)
 
 
 def unreadable(line: bytes, reason: str) -> Line:
@@ -75,10 +75,10 @@ def notice(message: str) -> Line:
 def parse_stored(raw: str) -> dict[str, Any]:
     """The object in a stored `content_data`; {} if it holds none. Never raises."""
     try:
-        data = json.loads(raw)
+        data = clean(json.loads(raw))
     except (ValueError, RecursionError):
         return {}
-    return clean(data) if isinstance(data, dict) else {}
+    return data if isinstance(data, dict) else {}
 
 
 def clean(value: Any) -> Any:

@@ -1,0 +1,66 @@
+"""Differences between texts, as numbered lines."""
+
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from typing import Any
+
+from sessions_app.providers.reading import Malformed, required
+from sessions_app.providers.shapes import DiffLine
+
+COMPARE_LIMIT = 500
+"""Lines on a side that are compared; comparing takes quadratic time, so a longer text is
+shown as replaced."""
+
+KINDS = {" ": "context", "+": "add", "-": "remove"}
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines as editors count them: split at newlines alone, no empty one behind the last."""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def added(text: str) -> tuple[DiffLine, ...]:
+    """A new file's lines."""
+    return tuple(
+        DiffLine("add", None, number, line) for number, line in enumerate(split_lines(text), 1)
+    )
+
+
+def between(old: str, new: str) -> tuple[DiffLine, ...]:
+    """Two versions of a part of a file; where in the file is not known, so without numbers."""
+    before, after = split_lines(old), split_lines(new)
+    if max(len(before), len(after)) > COMPARE_LIMIT:
+        return (*_plain("remove", before), *_plain("add", after))
+    return tuple(_compare(before, after))
+
+
+def _compare(before: Sequence[str], after: Sequence[str]) -> Iterator[DiffLine]:
+    for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if tag == "equal":
+            yield from _plain("context", before[a:b])
+        else:
+            yield from _plain("remove", before[a:b])
+            yield from _plain("add", after[c:d])
+
+
+def _plain(kind: str, lines: Sequence[str]) -> list[DiffLine]:
+    return [DiffLine(kind, None, None, line) for line in lines]
+
+
+def from_hunks(hunks: Sequence[dict[str, Any]]) -> tuple[DiffLine, ...]:
+    """Hunks as Claude gives them: `oldStart`, `newStart`, and lines that begin with " ", "+",
+    "-", or a backslash for a note on the line before. Raises Malformed."""
+    return tuple(line for hunk in hunks for line in _hunk(hunk))
+
+
+def _hunk(hunk: dict[str, Any]) -> Iterator[DiffLine]:
+    old, new = required(hunk, "oldStart", int), required(hunk, "newStart", int)
+    for line in required(hunk, "lines", list):
+        if not isinstance(line, str):
+            raise Malformed("lines")
+        kind = KINDS.get(line[:1])
+        if kind is None:
+            continue
+        in_old, in_new = kind != "add", kind != "remove"
+        yield DiffLine(kind, old if in_old else None, new if in_new else None, line[1:])
+        old, new = old + in_old, new + in_new

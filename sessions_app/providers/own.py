@@ -1,0 +1,48 @@
+"""The events that PokéCode itself writes (see `events`), and what they show."""
+
+from typing import Any
+
+from sessions_app.providers import events
+from sessions_app.providers.reading import optional, required
+from sessions_app.providers.shapes import Error, Notice, Prompt, Shape
+
+TYPES = {
+    events.PROMPT: "user",
+    events.ERROR: "error",
+    events.NOTICE: "system",
+    events.UNREADABLE: "error",
+}
+"""Kind -> message type. An agent that prints such an event cannot pass it off as ours: its
+lines are given the type "system", see `is_own`."""
+
+
+def is_own(message_type: str, kind: str) -> bool:
+    """True for an event that PokéCode wrote, which its message's type and its kind say together."""
+    return TYPES.get(kind) == message_type
+
+
+def _prompt(data: dict[str, Any], project_path: str) -> list[Shape]:
+    return [Prompt(required(data, "content", str))]
+
+
+def _error(data: dict[str, Any], project_path: str) -> list[Shape]:
+    return [Error(required(data, "message", str), optional(data, "detail", str, ""))]
+
+
+def _notice(data: dict[str, Any], project_path: str) -> list[Shape]:
+    # A warning is never folded away: what PokéCode says is said to be read.
+    return [Notice(required(data, "message", str), level="warning")]
+
+
+def _unreadable(data: dict[str, Any], project_path: str) -> list[Shape]:
+    reason = required(data, "reason", str)
+    line = optional(data, "text", str, "") or optional(data, "base64", str, "")
+    return [Error(f"A line of the agent's output {reason}: it is kept as it came.", line)]
+
+
+SHOW = {
+    events.PROMPT: _prompt,
+    events.ERROR: _error,
+    events.NOTICE: _notice,
+    events.UNREADABLE: _unreadable,
+}

@@ -1,0 +1,104 @@
+"""Reading events that may hold anything: a wrong type is `Malformed`, never a crash."""
+
+import json
+import posixpath
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from sessions_app.providers.shapes import Shape, Unknown
+
+T = TypeVar("T")
+
+Show = Callable[[dict[str, Any], str], list[Shape]]
+"""Shows one event; takes its data and the project's path, and may raise Malformed."""
+
+TYPE_LIMIT = 100
+"""Characters of a type's name that are shown."""
+
+NUMBER_LIMIT = 1e15
+SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+
+
+class Malformed(ValueError):
+    """An event of a known type without that type's fields."""
+
+
+def required(data: Mapping[str, Any], key: str, kind: type[T]) -> T:
+    value = data.get(key)
+    if not isinstance(value, kind):
+        raise Malformed(key)
+    return value
+
+
+def optional(data: Mapping[str, Any], key: str, kind: type[T], default: T) -> T:
+    """The field, or `default` where it is missing or null."""
+    return default if data.get(key) is None else required(data, key, kind)
+
+
+def objects(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """A list of objects; empty where the field is missing or null."""
+    items: list[Any] = optional(data, key, list, [])
+    if not all(isinstance(item, dict) for item in items):
+        raise Malformed(key)
+    return items
+
+
+def number(data: Mapping[str, Any], key: str) -> float | None:
+    """A finite number, or None where the field is missing or null."""
+    value = data.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Malformed(key)
+    if not abs(value) < NUMBER_LIMIT:  # so written, it catches NaN as well
+        raise Malformed(key)
+    return value
+
+
+def whole(data: Mapping[str, Any], key: str) -> int | None:
+    """As `number`, without its fraction."""
+    value = number(data, key)
+    return None if value is None else int(value)
+
+
+def string(data: Mapping[str, Any], key: str) -> str:
+    """The text in a field that may hold anything; "" where it holds none."""
+    value = data.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def type_of(data: Mapping[str, Any]) -> str:
+    return string(data, "type")
+
+
+def show(
+    data: dict[str, Any], project_path: str, type_name: str, table: Mapping[str, Show]
+) -> list[Shape]:
+    """What the table says to show; Unknown for another type and for a malformed event."""
+    handler = table.get(type_name)
+    try:
+        return handler(data, project_path) if handler else [unknown(data, type_name)]
+    except Malformed:
+        return [unknown(data, type_name)]
+
+
+def unknown(data: Any, type_name: str) -> Unknown:
+    raw = json.dumps(data, ensure_ascii=False, indent=2)
+    return Unknown(type=type_name[:TYPE_LIMIT] or "event", raw=raw)
+
+
+def relative_path(path: str, project_path: str) -> str:
+    """The path as seen from the project if it lies in it, else as it is."""
+    inside = posixpath.normpath(project_path) + "/"
+    normal = posixpath.normpath(path)
+    return normal[len(inside) :] if normal.startswith(inside) else path
+
+
+def first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
+
+
+def session_id(value: Any) -> str | None:
+    """A conversation's id, or None for what cannot be one: it becomes an argument, and a row."""
+    return value if isinstance(value, str) and SESSION_ID.fullmatch(value) else None
