@@ -4,41 +4,8 @@ One module a provider, one lookup table. `events` reads a line of output,
 `shapes` are the typed forms that pages and terminals show.
 """
 
-from sessions_app.providers import own, reading
 from sessions_app.providers.base import Meter, ProviderEvents, Usage
-from sessions_app.providers.claude import ClaudeEvents
-from sessions_app.providers.codex import CodexEvents
-from sessions_app.providers.events import clean, parse_stored
-from sessions_app.providers.shapes import Shape, Unknown
-
-PROVIDERS: dict[str, ProviderEvents] = {
-    "claude-code": ClaudeEvents(),
-    "codex-cli": CodexEvents(),
-}
+from sessions_app.providers.display import display_message
+from sessions_app.providers.registry import PROVIDERS, state_directory
 
 __all__ = ["PROVIDERS", "Meter", "ProviderEvents", "Usage", "display_message", "state_directory"]
-
-
-def state_directory(provider: str, project_path: str) -> str:
-    """Where the provider's command-line tool keeps its own files of this project."""
-    return PROVIDERS[provider].state_directory(project_path)
-
-
-def display_message(provider: str, type: str, content_data: str, project_path: str) -> list[Shape]:
-    """What to show of a stored message, in order.
-
-    `type` is the message's type, which tells PokéCode's own events from an agent's imitation.
-    Content that holds no object, an unknown event and an unknown provider give an Unknown with
-    the raw text. Never raises, whatever the texts hold; [] only for an event that repeats what
-    another one tells (its handler says so).
-    """
-    try:
-        data = parse_stored(content_data)
-        kind = reading.string(data, "kind")
-        if own.is_own(type, kind):
-            return reading.show(data, project_path, kind, own.SHOW)
-        if data and provider in PROVIDERS:
-            return PROVIDERS[provider].display(data, project_path)
-    except RecursionError:  # nested too deeply for this depth of calls
-        pass
-    return [Unknown(type, clean(content_data))]
