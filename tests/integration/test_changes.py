@@ -1,0 +1,140 @@
+"""A commit of another process rings the bell at once; a missed ring is only a delay."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import connection, transaction
+
+from sessions_app import changes
+from sessions_app.models import Session
+
+pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
+
+ROOT = Path(__file__).resolve().parents[2]
+SOON = 0.5
+"""Seconds: well under the slow poll, which must not be what rings."""
+
+# Another process: says when it is ready, then commits once for every line it reads.
+WRITER = textwrap.dedent(
+    """
+    import os, sys
+    os.umask(0o077)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    import django
+    django.setup()
+    from django.db import connection, transaction
+    connection.settings_dict["NAME"] = sys.argv[1]
+    from sessions_app import changes
+    from sessions_app.models import Session
+    from django.db.models import F
+    print("ready", Session.objects.count(), flush=True)
+    for line in sys.stdin:
+        with transaction.atomic():
+            Session.objects.update(token_count=F("token_count") + 1)
+            changes.announce(line.strip())
+        print("committed", flush=True)
+    """
+)
+
+
+@pytest.fixture
+def writer(session):
+    environment = {**os.environ, "POKECODE_DATA_DIR": str(settings.POKECODE_DATA_DIR)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(connection.settings_dict["NAME"])],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready 1\n"
+    with process:
+        yield process
+        process.stdin.close()
+
+
+def _commit(writer: subprocess.Popen[str], channel: str) -> None:
+    writer.stdin.write(f"{channel}\n")
+    writer.stdin.flush()
+    assert writer.stdout.readline() == "committed\n"
+
+
+async def _quiet(bell: changes.Bell) -> None:
+    """Wait until the bell has settled: what was committed before may ring it once."""
+    while await bell.wait(0.2):
+        pass
+
+
+def test_a_commit_of_another_process_rings_at_once(writer):
+    async def listen() -> float:
+        async with changes.listen(changes.JOBS) as bell:
+            await _quiet(bell)
+            waiting = asyncio.create_task(bell.wait(10))
+            started = time.monotonic()
+            await asyncio.to_thread(_commit, writer, changes.JOBS)
+            assert await waiting
+            return time.monotonic() - started
+
+    assert asyncio.run(listen()) < SOON
+
+
+def test_a_rolled_back_change_is_silent(session):
+    async def listen() -> bool:
+        async with changes.listen(changes.JOBS) as bell:
+            await _quiet(bell)
+            await sync_to_async(_roll_back, thread_sensitive=False)()
+            return await bell.wait(0.3)
+
+    assert asyncio.run(listen()) is False
+
+
+def _roll_back() -> None:
+    with transaction.atomic():
+        Session.objects.update(token_count=1)
+        changes.announce(changes.JOBS)
+        transaction.set_rollback(True)
+    connection.close()
+
+
+def test_postgresql_rings_for_the_channels_asked_for_and_sqlite_for_all(writer):
+    async def listen() -> bool:
+        async with changes.listen(changes.MESSAGES) as bell:
+            await _quiet(bell)
+            await asyncio.to_thread(_commit, writer, changes.JOBS)
+            return await bell.wait(0.3)
+
+    assert asyncio.run(listen()) is (connection.vendor == "sqlite")
+
+
+def test_a_missed_ring_is_only_a_delay(writer, monkeypatch):
+    monkeypatch.setattr("inotify_simple.INotify.add_watch", lambda *arguments: 0)
+
+    async def listen() -> bool:
+        async with changes.listen(changes.JOBS) as bell:
+            await _quiet(bell)
+            await asyncio.to_thread(_cut_listeners_off)
+            await asyncio.to_thread(_commit, writer, changes.JOBS)
+            return await bell.wait(5 * changes.SLOW_POLL)
+
+    assert asyncio.run(listen()) is True
+
+
+def _cut_listeners_off() -> None:
+    """End the connections that listen; on SQLite the test has taken away the watch."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND query LIKE 'LISTEN %'"
+            )
+            assert cursor.rowcount == 1
+        connection.close()
