@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Self
@@ -39,14 +40,14 @@ class AgentProcess:
     def __init__(
         self,
         process: subprocess.Popen[bytes],
-        run_id: str,
+        run: tree.Run,
         on_line: Callable[[bytes, bool], None],
         grace: float,
     ) -> None:
         self.pid = process.pid
-        self.started = tree.run_started(process.pid)
+        self.started = run.started
         self._process = process
-        self._run_id = run_id
+        self._run = run
         self._grace = grace
         self._on_line = on_line
         self._lines = LineSplitter(self._hand_on)
@@ -73,12 +74,12 @@ class AgentProcess:
         in the event loop: it must be quick. `cut` says that the line is not whole.
         After `timeout` seconds the run is stopped. Raises OSError if it cannot start.
         """
-        process = tree.spawn(run_id, lambda: _popen(launch, directory))
-        run = cls(process, run_id, on_line, grace)
-        run._watch(launch.stdin)
+        process, run = tree.spawn(run_id, lambda: _popen(launch, directory))
+        agent = cls(process, run, on_line, grace)
+        agent._watch(launch.stdin)
         if timeout is not None:
-            run._later(timeout, run.stop, "timeout")
-        return run
+            agent._later(timeout, agent.stop, "timeout")
+        return agent
 
     def stop(self, reason: str) -> None:
         """Interrupt the run; terminate it after `grace` seconds, kill it after twice that.
@@ -131,9 +132,8 @@ class AgentProcess:
     def _on_exit(self) -> None:
         for timer in self._timers:
             timer.cancel()
-        self._signal(signal.SIGKILL)  # what is left of its group; before `wait` frees the id
-        self._process.wait()
-        tree.reaped(self.pid)
+        self._signal(signal.SIGKILL)  # what is left of its group; before `reap` frees the id
+        tree.reap(self._process)
         self._input.close()
         self._exited.set()
 
@@ -156,9 +156,9 @@ class AgentProcess:
 
     async def _end_rest(self) -> None:
         try:
-            await asyncio.to_thread(tree.end_run, self._run_id, self.started, CLEANUP_TIMEOUT)
+            await asyncio.to_thread(tree.end_run, self._run, time.monotonic(), CLEANUP_TIMEOUT)
         except tree.StillAlive as error:
-            logger.error("Run %s: %s", self._run_id, error)
+            logger.error("Run %s: %s", self._run.run_id, error)
             self._stderr.feed(f"\n{error}\n".encode())
 
     async def _read_rest(self) -> None:
@@ -167,7 +167,7 @@ class AgentProcess:
                 for output in self._outputs:
                     await output.closed.wait()
         except TimeoutError:
-            logger.warning("Run %s: its output was left open by another process.", self._run_id)
+            logger.warning("Run %s: its output was left open by another process.", self._run.run_id)
         for output in self._outputs:
             output.close()
         self._lines.finish()

@@ -23,7 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from jobs_app.agents.base import RUN_MARKER
 
@@ -52,14 +52,23 @@ class _Process(NamedTuple):
     started: int
 
 
-class _Run(NamedTuple):
+class Run(NamedTuple):
+    """A live run; `started` is its own process's, in clock ticks since boot, 0 if unknown."""
+
     run_id: str
     started: int
 
 
-_live: dict[int, _Run] = {}  # by the pid of the run's own process
-_children_lock = threading.Lock()
+class _Look(NamedTuple):
+    began: float
+    found: bool
+
+
 _is_subreaper = False
+_live: dict[int, Run] = {}  # by the pid of the run's own process
+_reaping = threading.Lock()
+_looking = threading.Lock()
+_last_look = _Look(float("-inf"), False)
 
 
 def boot_id() -> str:
@@ -98,23 +107,22 @@ def become_subreaper() -> None:
         _is_subreaper = prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
-def spawn(run_id: str, start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+def spawn(
+    run_id: str, start: Callable[[], subprocess.Popen[bytes]]
+) -> tuple[subprocess.Popen[bytes], Run]:
     """Start a run's process, in a session of its own, so that it is never taken for an orphan."""
-    with _children_lock:
+    with _reaping:
         process = start()
         stat = _stat(process.pid)
-        _live[process.pid] = _Run(run_id, stat.started if stat else 0)
-    return process
+        run = _live[process.pid] = Run(run_id, stat.started if stat else 0)
+    return process, run
 
 
-def run_started(pid: int) -> int:
-    """When a live run's process started, in clock ticks since boot; 0 if unknown."""
-    return _live[pid].started
-
-
-def reaped(pid: int) -> None:
-    """The run's process has ended and its exit code was read."""
-    _live.pop(pid, None)
+def reap(process: subprocess.Popen[bytes]) -> None:
+    """Read the exit code of a run's own process, which has ended."""
+    with _reaping:
+        process.wait()
+        del _live[process.pid]
 
 
 def reap_adopted() -> list[int]:
@@ -124,32 +132,46 @@ def reap_adopted() -> list[int]:
     and what else this program starts (git) stays in its session, which
     nothing that a run started can be in.
     """
-    with _children_lock:
-        adopted = [process for process in map(_stat, _pids()) if process and _is_adopted(process)]
+    candidates = [process.pid for process in map(_stat, _pids()) if _is_adopted(process)]
+    with _reaping:  # no run is half started or half reaped now: look again who is whose
+        adopted = [process for process in map(_stat, candidates) if _is_adopted(process)]
         for process in adopted:
             if process.state in ENDED:
                 os.waitpid(process.pid, os.WNOHANG)
     return [process.pid for process in adopted if process.state not in ENDED]
 
 
-def end_run(run_id: str, started: int, timeout: float = 5) -> int:
-    """End all that a run left behind when its own process ended, strays included.
+def end_run(run: Run, ended_at: float, timeout: float = 5) -> int:
+    """End all that a run left behind, strays included, when its own process has ended.
 
-    `started` is the start of its process. Returns how many were killed. Raises
-    StillAlive if some are left after `timeout` seconds.
+    `ended_at` is a time.monotonic() after that. Returns how many were killed.
+    Raises StillAlive if some are left after `timeout` seconds.
     """
     if not _is_subreaper:
-        return end_marked(run_id, timeout)
-    if not reap_adopted():  # whatever lives on would descend from an adopted process
+        return end_marked(run.run_id, timeout)
+    if not _has_adopted(ended_at):  # whatever lives on would descend from an adopted process
         return 0
 
     def belongs(pid: int) -> bool:
-        return _marker(pid) == run_id or _is_stray_of(pid, started)
+        return _marker(pid) == run.run_id or _is_stray_of(pid, run)
 
     def remaining() -> list[int]:
-        return [*marked(run_id), *(pid for pid in reap_adopted() if _is_stray_of(pid, started))]
+        return [*marked(run.run_id), *(pid for pid in reap_adopted() if _is_stray_of(pid, run))]
 
     return _end_all(remaining, belongs, timeout)
+
+
+def _has_adopted(since: float) -> bool:
+    """Whether there were adopted processes at some moment after `since`.
+
+    A look at all processes takes milliseconds: one serves all runs that ended before it.
+    """
+    global _last_look
+    with _looking:
+        if _last_look.began <= since:
+            began = time.monotonic()
+            _last_look = _Look(began, bool(reap_adopted()))
+        return _last_look.found
 
 
 def _end_all(
@@ -190,23 +212,24 @@ def _kill(pid: int, belongs: Callable[[int], bool]) -> bool:
     return True
 
 
-def _is_adopted(process: _Process) -> bool:
+def _is_adopted(process: _Process | None) -> TypeGuard[_Process]:
     return (
-        process.parent == os.getpid()
+        process is not None
+        and process.parent == os.getpid()
         and process.pid not in _live
         and process.session != os.getsid(0)
     )
 
 
-def _is_stray_of(pid: int, started: int) -> bool:
-    """Whether an adopted process without a live run's marker ends with the run of that start."""
+def _is_stray_of(pid: int, run: Run) -> bool:
+    """Whether a process without a live run's marker ends with this run: no other can own it."""
     process = _stat(pid)
-    if process is None or not _is_adopted(process) or process.started < started:
+    if not _is_adopted(process) or process.started < run.started:
         return False
-    runs = list(_live.values())
-    if _marker(pid) in {run.run_id for run in runs}:
+    others = list(_live.values())
+    if _marker(pid) in {other.run_id for other in others}:
         return False
-    return all(run.started > process.started for run in runs)
+    return all(other.started > process.started for other in others)
 
 
 def _pids() -> list[int]:
