@@ -22,7 +22,7 @@ class DatabaseThread:
         return await loop.run_in_executor(self._thread, lambda: _run(function, *args, **kwargs))
 
     def close(self) -> None:
-        self._thread.submit(connection.close).result()
+        self._thread.submit(_close).result()
         self._thread.shutdown()
 
 
@@ -34,3 +34,7 @@ def _run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if not connection.in_atomic_block:
             connection.close()
         raise
+
+
+def _close() -> None:
+    connection.close()  # the thread's own: looked up here, not in the caller's thread

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,7 @@ class Recorder:
         self._on_lease_lost = on_lease_lost
         self._entries: deque[Entry] = deque()
         self._waiting = asyncio.Event()
+        self._urgent = asyncio.Event()
 
     def add(self, attempt: JobAttempt, message: NewMessage) -> None:
         """Store this message soon; dropped if the attempt's lease has moved."""
@@ -57,6 +59,7 @@ class Recorder:
         """Run `action` behind all that was added before, and return its result."""
         done = asyncio.get_running_loop().create_future()
         self._put(Entry(attempt, action=action, done=done))
+        self._urgent.set()
         return await done
 
     def _put(self, entry: Entry) -> None:
@@ -70,13 +73,18 @@ class Recorder:
             lost = await self._store(group)
             for attempt_id in lost:
                 self._on_lease_lost(attempt_id)
-            await asyncio.sleep(GROUP_INTERVAL)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Let lines that come close together share a commit; an action does not wait."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._urgent.wait(), GROUP_INTERVAL)
 
     def _next_group(self) -> list[Entry]:
-        """The next entries, up to and including the first actions behind the messages."""
         group = [self._entries.popleft() for _ in range(min(len(self._entries), GROUP_LIMIT))]
         if not self._entries:
             self._waiting.clear()
+            self._urgent.clear()
         return group
 
     async def _store(self, group: list[Entry]) -> set[str]:

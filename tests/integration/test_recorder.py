@@ -1,0 +1,108 @@
+"""The recorder: groups, order, fencing, and faults that only delay it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from django.db import OperationalError
+
+from jobs_app import queue, recorder
+from jobs_app.database import DatabaseThread
+from jobs_app.models import Job, Outcome
+from jobs_app.queue import RunReport
+from jobs_app.recorder import Recorder
+from sessions_app import transcript
+from sessions_app.transcript import NewMessage
+
+pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def attempt(session, worker):
+    Job.objects.enqueue(session, "Do it")
+    return queue.claim(worker)[0]
+
+
+def message(attempt, text: str, **columns) -> NewMessage:
+    defaults = {"provider": "claude-code", "type": "assistant", "content": text}
+    return NewMessage(session_id=attempt.session_id, **{**defaults, **columns})
+
+
+def record(use: Callable[[Recorder], Awaitable[object]]) -> tuple[object, list[str]]:
+    """Run `use` beside a recorder; its result, and the attempts reported as lost."""
+    lost: list[str] = []
+
+    async def main() -> object:
+        database = DatabaseThread()
+        writer = Recorder(database, lost.append)
+        task = asyncio.create_task(writer.run())
+        try:
+            return await asyncio.wait_for(use(writer), 20)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            database.close()
+
+    return asyncio.run(main()), lost
+
+
+def stored(attempt) -> list[str]:
+    return [row.content_data for row in transcript.after(attempt.session_id, limit=10_000)]
+
+
+def test_messages_are_stored_in_order_and_before_the_action_behind_them(attempt):
+    async def use(writer):
+        for number in range(3000):
+            writer.add(attempt, message(attempt, str(number)))
+        return await writer.write(attempt, lambda: len(stored(attempt)))
+
+    seen, lost = record(use)
+    assert seen == 3000
+    assert stored(attempt) == [str(number) for number in range(3000)]
+    assert lost == []
+
+
+def test_output_of_a_run_whose_lease_moved_is_dropped_and_reported(attempt):
+    queue.rescue(attempt)
+    before = stored(attempt)
+
+    async def use(writer):
+        writer.add(attempt, message(attempt, "late"))
+        return await writer.write(
+            attempt, lambda: queue.complete(attempt, RunReport(Outcome.SUCCEEDED))
+        )
+
+    closed, lost = record(use)
+    assert closed is False
+    assert lost == [attempt.pk]
+    assert stored(attempt) == before
+
+
+def test_one_message_that_cannot_be_stored_does_not_take_its_neighbours_along(attempt):
+    async def use(writer):
+        writer.add(attempt, message(attempt, "before"))
+        writer.add(attempt, message(attempt, None))
+        writer.add(attempt, message(attempt, "after"))
+        return await writer.write(attempt, lambda: True)
+
+    record(use)
+    assert stored(attempt) == ["before", "after"]
+
+
+def test_a_database_that_is_locked_or_full_for_a_while_loses_nothing(attempt, monkeypatch):
+    failures = iter(["database is locked", "database or disk is full"])
+    append = transcript.append
+
+    def failing(messages):
+        for reason in failures:
+            raise OperationalError(reason)
+        return append(messages)
+
+    monkeypatch.setattr(recorder.transcript, "append", failing)
+
+    async def use(writer):
+        writer.add(attempt, message(attempt, "kept"))
+        return await writer.write(attempt, lambda: True)
+
+    record(use)
+    assert stored(attempt) == ["kept"]

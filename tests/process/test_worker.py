@@ -1,0 +1,154 @@
+"""The job processor as a user runs it: real commands, real processes, a fake agent."""
+
+import json
+import signal
+
+import psutil
+
+from tests.process.site import directive, processes_of_run, stop, wait_for
+
+
+def starts_and_ends(log) -> list[str]:
+    """"start" and "end" of every agent that ran, from its own side, in order."""
+    return [line.split()[0] for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def test_a_prompt_is_run_and_its_transcript_kept(site):
+    session = site.session()
+    job = site.submit(session, "Say something")
+    site.drain()
+    assert site.job(job)["status"] == "completed"
+    messages = site.messages(session)
+    assert messages[0]["type"] == "user"
+    assert json.loads(messages[0]["content_data"])["content"] == "Say something"
+    assert messages[-1]["type"] == "result"
+    row = site.session_row(session)
+    assert row["message_count"] == len(messages)
+    assert row["token_count"] == sum(message["token_count"] or 0 for message in messages)
+    assert not row["is_working"]
+    assert row["last_job_status"] == "completed"
+    (attempt,) = site.attempts(job)
+    assert (attempt["outcome"], attempt["exit_code"]) == ("succeeded", 0)
+    assert site.rows("SELECT * FROM job_workers") == []
+
+
+def test_the_agent_sees_none_of_our_secrets_and_no_prompt_in_its_arguments(site, tmp_path):
+    dump = tmp_path / "dump.json"
+    site.submit(site.session(), directive(env_dump=str(dump)))
+    site.drain(PGPASSWORD="hidden", POKECODE_SECRET_KEY="k" * 60, DJANGO_X="hidden")
+    seen = json.loads(dump.read_text())
+    ours = [
+        name
+        for name in seen["environment"]
+        if name.startswith(("POKECODE_", "PG", "DJANGO_")) or name == "DATABASE_URL"
+    ]
+    assert ours == ["POKECODE_RUN"]
+    assert "FAKE" not in " ".join(seen["argv"])
+
+
+def test_the_second_prompt_resumes_the_conversation_of_the_first(site, tmp_path):
+    dump = tmp_path / "dump.json"
+    for provider, flag in (("claude-code", "--resume="), ("codex-cli", "resume")):
+        session = site.session(provider, "--provider", provider)
+        site.submit(session, "First")
+        site.submit(session, directive(env_dump=str(dump)))
+        site.drain()
+        arguments = json.loads(dump.read_text())["argv"]
+        (conversation,) = {
+            message["provider_session_id"]
+            for message in site.messages(session)
+            if message["provider_session_id"]
+        }
+        assert conversation in " ".join(arguments)
+        assert any(argument.startswith(flag) for argument in arguments)
+
+
+def test_cancelling_a_running_job_ends_all_that_it_started(site):
+    session = site.session()
+    job = site.submit(session, directive(sleep=600, spawn_detached=True, ignore_signals=True))
+    with site.worker():
+        (attempt,) = wait_for(lambda: [run for run in site.attempts(job) if run["pid"]])
+        wait_for(lambda: len(processes_of_run(attempt["id"])) >= 2)
+        site.manage("cancel_jobs", job)
+        site.wait_for_status(job, "cancelled")
+        assert processes_of_run(attempt["id"]) == []
+        assert not psutil.pid_exists(attempt["pid"])
+    assert not site.session_row(session)["is_working"]
+
+
+def test_the_first_signal_lets_running_jobs_finish_and_takes_no_more(site, tmp_path):
+    log = tmp_path / "log"
+    first = site.submit(site.session("one"), directive(sleep=2, log=str(log)))
+    with site.worker("--concurrency", "1") as worker:
+        wait_for(lambda: starts_and_ends(log) == ["start"])
+        second = site.submit(site.session("two"), directive(log=str(log)))
+        assert stop(worker, signal.SIGTERM) == 0
+    assert site.job(first)["status"] == "completed"
+    assert site.job(second)["status"] == "pending"
+    assert starts_and_ends(log) == ["start", "end"]
+
+
+def test_the_second_signal_gives_the_jobs_back_without_loss_of_an_attempt(site, tmp_path):
+    log = tmp_path / "log"
+    job = site.submit(site.session(), directive(sleep=600, log=str(log)))
+    with site.worker() as worker:
+        wait_for(lambda: starts_and_ends(log) == ["start"])
+        assert stop(worker, signal.SIGINT, signal.SIGINT) == 0
+    row = site.job(job)
+    assert (row["status"], row["attempts"], row["next_retry_at"]) == ("pending", 0, None)
+    (attempt,) = site.attempts(job)
+    assert attempt["outcome"] == "interrupted"
+    assert processes_of_run(attempt["id"]) == []
+
+
+def test_after_a_kill_the_next_worker_ends_what_is_left_and_runs_the_job_again(site, tmp_path):
+    log, marker = tmp_path / "log", tmp_path / "second"
+    session = site.session()
+    job = site.submit(
+        session, directive(sleep=600, log=str(log), spawn_detached=True, quick_if=str(marker))
+    )
+    with site.worker() as worker:
+        wait_for(lambda: starts_and_ends(log) == ["start"])
+        stop(worker, signal.SIGKILL)
+    (attempt,) = site.attempts(job)
+    assert processes_of_run(attempt["id"]) != []
+    marker.touch()
+    with site.worker():
+        site.wait_for_status(job, "completed")
+    first, second = site.attempts(job)
+    assert (first["outcome"], second["outcome"]) == ("lost", "succeeded")
+    assert processes_of_run(first["id"]) == []
+    prompts = [row for row in site.messages(session) if row["type"] == "user"]
+    assert len([row for row in prompts if "pokecode_user_message" in row["content_data"]]) == 1
+
+
+def test_many_sessions_run_at_once_and_one_session_in_order(site, tmp_path):
+    log = tmp_path / "log"
+    sessions = [site.session(f"s{number}") for number in range(3)]
+    jobs = [site.submit(session, directive(sleep=0.2, log=str(log))) for session in sessions * 2]
+    site.drain()
+    assert {site.job(job)["status"] for job in jobs} == {"completed"}
+    assert starts_and_ends(log)[:3] == ["start"] * 3
+    for session in sessions:
+        runs = site.rows("SELECT * FROM job_attempts WHERE session_id = ? ORDER BY id", session)
+        assert runs[0]["finished_at"] <= runs[1]["started_at"]
+
+
+def test_a_waiting_worker_starts_a_job_when_it_is_submitted(site):
+    session = site.session()
+    with site.worker():
+        wait_for(lambda: site.rows("SELECT * FROM job_workers"))
+        job = site.submit(session, "Now")
+        site.wait_for_status(job, "completed")
+    assert site.job(job)["attempts"] == 1
+
+
+def test_submit_with_wait_follows_the_transcript_and_exits_as_the_job_ended(site):
+    session = site.session()
+    with site.worker():
+        good = site.manage("submit_prompt", session, "Say hello", "--wait")
+        bad = site.manage("submit_prompt", session, directive(exit=1), "--wait", check=False)
+    assert good.returncode == 0
+    assert "Say hello" in good.stdout
+    assert bad.returncode == 1
+    assert bad.stderr.strip()
