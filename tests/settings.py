@@ -1,12 +1,13 @@
 """The site's own settings, on throw-away databases, with warnings on what production never sees."""
 
+import atexit
 import os
+import shutil
 import tempfile
-from pathlib import Path
 
-_directory = Path(tempfile.mkdtemp(prefix="pokecode-tests-"))
-os.chmod(_directory, 0o700)
-os.environ.setdefault("POKECODE_DATA_DIR", str(_directory))
+if "POKECODE_DATA_DIR" not in os.environ:
+    os.environ["POKECODE_DATA_DIR"] = tempfile.mkdtemp(prefix="pokecode-tests-")
+    atexit.register(shutil.rmtree, os.environ["POKECODE_DATA_DIR"], ignore_errors=True)
 os.environ.setdefault("POKECODE_PROJECT_ROOTS", tempfile.gettempdir())
 
 from pokecode_site.settings import *  # noqa: E402, F403
