@@ -101,6 +101,7 @@ class Run:
                 self._agent.launch(request),
                 directory,
                 on_line,
+                run_id=request.run_id,
                 timeout=settings.POKECODE_JOB_TIMEOUT,
                 grace=settings.POKECODE_CANCEL_GRACE,
             )
