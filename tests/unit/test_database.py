@@ -1,0 +1,67 @@
+import psycopg
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, IntegrityError, OperationalError
+
+from pokecode_site import database
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://user:hunter2@host/name",
+        "oracle://user:hunter2@host/name",
+        "nonsense-hunter2",
+        "postgres://user:hun[ter2@host:99999999/name",
+        "postgres://user:hunter2@host:port/name",
+    ],
+)
+def test_a_url_of_no_supported_database_is_refused_without_its_password(url):
+    with pytest.raises(ImproperlyConfigured, match="^DATABASE_URL[^\n]*$") as caught:
+        database.configuration(url)
+    assert "hun" not in str(caught.value)
+
+
+def test_sqlite_keeps_its_safe_options_beside_those_of_the_url(tmp_path):
+    config = database.configuration(f"sqlite:///{tmp_path}/db.sqlite3?timeout=1")
+    assert config["OPTIONS"]["timeout"] == 1
+    assert config["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+
+
+def test_postgresql_without_its_driver_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImproperlyConfigured, match=r"pip install 'pokecode\[postgres\]'"):
+        database.configuration("postgres://user@host/name")
+
+
+@pytest.mark.parametrize(
+    ("message", "advice"),
+    [
+        ("database is locked", "locked by another program"),
+        ("database or disk is full", "make room"),
+        ("no such table: sessions", "Run `manage.py migrate` first."),
+        ("unable to open database file", "check DATABASE_URL"),
+        ("attempt to write a readonly database", "rights"),
+        ("file is not a database", "restore it"),
+        ('connection failed: connection to server at "::1" failed: Connection refused', "start it"),
+    ],
+)
+def test_each_trouble_says_what_to_do(message, advice):
+    assert advice in database.explain(OperationalError(message))
+
+
+def test_postgresql_is_understood_in_every_language():
+    error = DatabaseError('Relation »sessions« existiert nicht')
+    error.__cause__ = psycopg.errors.UndefinedTable('Relation »sessions« existiert nicht')
+    assert database.explain(error).endswith("Run `manage.py migrate` first.")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError('near "SELEC": syntax error'),
+        IntegrityError("UNIQUE constraint failed\nDETAIL:  database is locked"),
+    ],
+)
+def test_a_fault_of_the_program_is_not_explained_away(error):
+    assert database.explain(error) is None

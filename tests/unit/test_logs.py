@@ -1,0 +1,77 @@
+import json
+import logging
+import logging.config
+import sys
+
+import pytest
+
+from pokecode_site import logs
+
+
+def render(message, *args, exc_info=None) -> str:
+    record = logging.LogRecord("test", logging.INFO, __file__, 1, message, args, exc_info)
+    return logs.LineFormatter().format(record)
+
+
+@pytest.mark.parametrize(
+    "hostile", ["a\nb", "a\r\nb", "\x1b[2J", "\x9b31m", "\u2028", "\u202e", "\ud800", "\x00"]
+)
+def test_a_record_is_one_printable_line_whatever_it_holds(hostile):
+    line = render("path %s", hostile)
+    assert line.isascii()
+    assert line.isprintable()
+    assert json.loads(line)["message"] == f"path {hostile}"
+
+
+def test_a_traceback_stays_within_its_line():
+    try:
+        raise ValueError("first\nsecond")
+    except ValueError:
+        line = render("failed", exc_info=sys.exc_info())
+    assert "\n" not in line
+    assert "first\nsecond" in json.loads(line)["traceback"]
+
+
+def test_a_row_that_postgresql_quotes_is_left_out():
+    row = "\nDETAIL:  Failing row contains (sec" + "ret\n\nprompt)."
+    try:
+        try:
+            raise ValueError(f"bad value{row}")
+        except ValueError as cause:
+            raise RuntimeError(f"worse value{row}") from cause
+    except RuntimeError as error:
+        line = render(str(error), exc_info=sys.exc_info())
+    assert "secret" not in line
+    assert "prompt)" not in line
+    assert "ValueError: bad value" in line
+    assert "RuntimeError: worse value" in line
+
+
+@pytest.mark.parametrize(
+    ("logger", "message", "args"),
+    [
+        (
+            "uvicorn.access",
+            '%s - "%s %s HTTP/%s" %d',
+            ("127.0.0.1:1", "GET", "/admin/?q=my+prompt", "1.1", 200),
+        ),
+        ("django.server", '"%s" %s %s', ("GET /admin/?q=my+prompt HTTP/1.1", "200", "15")),
+    ],
+)
+def test_an_access_line_holds_no_query(logger, message, args, capsys, restored_loggers):
+    logging.config.dictConfig(logs.CONFIGURATION)
+    logging.getLogger(logger).info(message, *args)
+    line = json.loads(capsys.readouterr().err)
+    assert "prompt" not in line["message"]
+    assert "GET /admin/ HTTP/1.1" in line["message"]
+
+
+@pytest.fixture
+def restored_loggers():
+    names = [None, *logs.CONFIGURATION["loggers"]]
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(one, one.handlers[:], one.level, one.propagate) for one in loggers]
+    yield
+    for logger, handlers, level, propagate in before:
+        logger.handlers[:], logger.propagate = handlers, propagate
+        logger.setLevel(level)
