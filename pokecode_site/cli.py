@@ -4,6 +4,8 @@ import os
 import sys
 from typing import NoReturn
 
+from pokecode_site import parent
+
 
 def main() -> None:
     """Run one management command.
@@ -12,6 +14,8 @@ def main() -> None:
     database with one line and exit code 1 (`--traceback` shows where it arose).
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pokecode_site.settings")
+    if os.environ.pop(parent.ATTACHED, None):
+        parent.follow_parent()
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
 

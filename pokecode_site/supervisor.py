@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import uvicorn
+from django.conf import settings
 
 from pokecode_site import parent
 
@@ -79,6 +80,7 @@ class WorkerProcess:
             # The child reads the end of this pipe when we are gone.
             stdin=asyncio.subprocess.PIPE,
             env={**os.environ, parent.ATTACHED: "1"},
+            umask=settings.AGENT_UMASK,  # ours is stricter, and agents are to have theirs
             # A terminal's Ctrl-C reaches this process alone, which then stops the child.
             start_new_session=True,
         )
