@@ -1,0 +1,244 @@
+"""A fake of both command-line tools: `python agent.py claude|codex …`, for tests of the worker.
+
+It takes any arguments, reads the prompt on standard input and, by default, prints
+the shortest successful stream of its protocol, under the id that it was asked to
+resume or a new one; the event that ends the stream comes last, after all waiting.
+A prompt that holds `FAKE {…}` (JSON, anywhere) changes that. In the order in
+which they act:
+
+    env_dump: path        write argv, environment, cwd and prompt there, as JSON
+    log: path             append "start <marker> <time>" now and "end <marker> <time>" at the end
+    ignore_signals: true  survive SIGINT and SIGTERM
+    fail_first: n         exit 1 at once in the first n runs that the log knows of
+    spawn_detached: path  leave behind a sleep in a session of its own that holds our
+                          standard output open; its pid goes to the path
+    spawn_stray: path     the same with an empty environment and no pipes
+    stderr_bytes: n       write that much to standard error
+    stdout_close: true    close standard output
+    usage: [in, out]      tokens that the stream reports (codex: of the whole thread); 10, 5
+    lines: [...]          print these instead of the stream; each is a string, {"base64": …}
+                          or {"fill": n} (a JSON string of n letters)
+    replay: path          print this file instead of the stream
+    silent: true          print nothing instead of the stream
+    pause: seconds        between two lines
+    unended: true         leave out the last newline
+    wait_for: path        wait until the path exists
+    sleep: seconds        then wait so long
+    exit: code            default 0; negative to end by that signal
+
+Interrupted, the fake claude prints an error result and exits 0, the fake codex
+exits 1; terminated, 143 and by the signal: as the real ones do (claude 2.1.330,
+codex 0.169.0).
+"""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+
+def main() -> None:
+    tool, arguments = sys.argv[1], sys.argv[2:]
+    prompt = sys.stdin.buffer.read().decode(errors="replace")
+    fake = Fake(tool, arguments, prompt, directives(prompt))
+    signal.signal(signal.SIGINT, fake.on_interrupt)
+    signal.signal(signal.SIGTERM, fake.on_terminate)
+    fake.run()
+
+
+def directives(prompt):
+    _, found, text = prompt.partition("FAKE {")
+    return json.JSONDecoder().raw_decode("{" + text)[0] if found else {}
+
+
+class Fake:
+    def __init__(self, tool, arguments, prompt, wanted):
+        self.tool = tool
+        self.arguments = arguments
+        self.prompt = prompt
+        self.wanted = wanted
+        self.id = resumed_id(arguments) or str(uuid.uuid4())
+        self.marker = os.environ.get("POKECODE_RUN", "-")
+
+    def run(self):
+        self.prepare()
+        self.leave_behind()
+        sys.stderr.write("x" * self.wanted.get("stderr_bytes", 0))
+        sys.stderr.flush()
+        if self.wanted.get("stdout_close"):
+            os.close(1)
+        *lines, last = self.lines()
+        self.print_lines(lines)
+        while "wait_for" in self.wanted and not os.path.exists(self.wanted["wait_for"]):
+            time.sleep(0.01)
+        time.sleep(self.wanted.get("sleep", 0))
+        write(last)
+        self.end(self.wanted.get("exit", 0))
+
+    def prepare(self):
+        if path := self.wanted.get("env_dump"):
+            self.dump(Path(path))
+        self.log("start")
+        if self.wanted.get("ignore_signals"):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if self.wanted.get("fail_first", 0) >= self.starts():
+            self.end(1)
+
+    def dump(self, path):
+        seen = {
+            "argv": [self.tool, *self.arguments],
+            "environment": dict(os.environ),
+            "cwd": os.getcwd(),
+            "prompt": self.prompt,
+        }
+        part = path.with_name(path.name + ".part")
+        part.write_text(json.dumps(seen))
+        part.rename(path)
+
+    def log(self, event):
+        if path := self.wanted.get("log"):
+            line = f"{event} {self.marker} {time.time():.6f}\n"
+            handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            os.write(handle, line.encode())
+            os.fsync(handle)
+            os.close(handle)
+
+    def starts(self):
+        path = self.wanted.get("log")
+        return Path(path).read_text().count("start ") if path else 1
+
+    def leave_behind(self):
+        sleep = ["sleep", "1000"]
+        if path := self.wanted.get("spawn_detached"):
+            left = subprocess.Popen(sleep, stdin=subprocess.DEVNULL, start_new_session=True)
+            write_pid(path, left)
+        if path := self.wanted.get("spawn_stray"):
+            left = subprocess.Popen(
+                sleep, env={}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+            write_pid(path, left)
+
+    def print_lines(self, lines):
+        for line in lines:
+            write(line)
+            time.sleep(self.wanted.get("pause", 0))
+
+    def lines(self):
+        """What to print, each with its newline; the last one after all waiting."""
+        if "lines" in self.wanted:
+            lines = [as_bytes(line) + b"\n" for line in self.wanted["lines"]]
+            if self.wanted.get("unended"):
+                lines[-1] = lines[-1].removesuffix(b"\n")
+            return [*lines, b""]
+        if "replay" in self.wanted:
+            return [*Path(self.wanted["replay"]).read_bytes().splitlines(keepends=True), b""]
+        if self.wanted.get("silent") or self.wanted.get("stdout_close"):
+            return [b""]
+        return [json.dumps(event).encode() + b"\n" for event in self.stream()]
+
+    def stream(self):
+        text = "Fake answer to: " + self.prompt.strip().partition("\n")[0][:200]
+        return (claude if self.tool == "claude" else codex)(self.id, text, self.usage())
+
+    def usage(self):
+        return self.wanted.get("usage", [10, 5])
+
+    def on_interrupt(self, number, frame):
+        if self.tool == "claude":
+            fields = {"subtype": "error_during_execution", "is_error": True}
+            result = claude_result(self.id, self.usage(), **fields)
+            write(json.dumps(result).encode() + b"\n")
+        self.end(0 if self.tool == "claude" else 1)
+
+    def on_terminate(self, number, frame):
+        self.end(143 if self.tool == "claude" else -signal.SIGTERM)
+
+    def end(self, code):
+        self.log("end")
+        if code < 0:
+            signal.signal(-code, signal.SIG_DFL)
+            os.kill(os.getpid(), -code)
+        os._exit(code)
+
+
+def resumed_id(arguments):
+    for position, argument in enumerate(arguments):
+        if argument.startswith("--resume="):
+            return argument.partition("=")[2]
+        if argument in ("--resume", "resume"):
+            return arguments[position + 1]
+    return None
+
+
+def claude(session_id, text, usage):
+    common = {"session_id": session_id, "parent_tool_use_id": None}
+    message = {
+        "id": f"msg_{uuid.uuid4().hex}",
+        "role": "assistant",
+        "model": "fake",
+        "content": [{"type": "text", "text": text}],
+        "usage": {"input_tokens": usage[0], "output_tokens": 1},
+    }
+    return [
+        {"type": "system", "subtype": "init", "cwd": os.getcwd(), "model": "fake", **common},
+        {"type": "assistant", "message": message, **common},
+        claude_result(session_id, usage, subtype="success", is_error=False, result=text),
+    ]
+
+
+def claude_result(session_id, usage, **fields):
+    by_model = {"fake": {"inputTokens": usage[0], "outputTokens": usage[1], "costUSD": 0.001}}
+    return {
+        "type": "result",
+        "session_id": session_id,
+        "total_cost_usd": 0.001,
+        "usage": {"input_tokens": usage[0], "output_tokens": usage[1]},
+        "modelUsage": by_model,
+        "model_usage_since_last_result": by_model,
+        "permission_denials": [],
+        **fields,
+    }
+
+
+def codex(thread_id, text, usage):
+    answer = {"id": "item_0", "type": "agent_message", "text": text}
+    return [
+        {"type": "thread.started", "thread_id": thread_id},
+        {"type": "turn.started"},
+        {"type": "item.completed", "item": answer},
+        {
+            "type": "turn.completed",
+            "usage": {"input_tokens": usage[0], "output_tokens": usage[1]},
+        },
+    ]
+
+
+def as_bytes(line):
+    match line:
+        case {"base64": encoded}:
+            return base64.b64decode(encoded)
+        case {"fill": size}:
+            return b'"' + b"x" * size + b'"'
+        case _:
+            return line.encode("utf-8", "surrogatepass")
+
+
+def write(data):
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(1, rest) :]
+
+
+def write_pid(path, process):
+    Path(path).write_text(str(process.pid))
+
+
+if __name__ == "__main__":
+    main()
