@@ -10,7 +10,7 @@ from jobs_app.management.arguments import sentence
 from jobs_app.models import Job, JobStatus
 from sessions_app.following import follow
 from sessions_app.lookup import find_session
-from sessions_app.terminal import TranscriptPrinter
+from sessions_app.terminal import TranscriptPrinter, safe
 
 EXIT_CODES = {JobStatus.COMPLETED: 0, JobStatus.FAILED: 1, JobStatus.CANCELLED: 3}
 
@@ -61,7 +61,7 @@ class Command(BaseCommand):
             return 130
         job.refresh_from_db()
         if job.error:
-            self.stderr.write(printer.safe(job.error))
+            self.stderr.write(safe(job.error))
         return EXIT_CODES[JobStatus(job.status)]
 
 

@@ -1,0 +1,189 @@
+"""The display shape as lines for a terminal. Agents' text never reaches it unescaped."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from django.core.management.base import OutputWrapper
+
+from sessions_app.models import Session, SessionMessage
+from sessions_app.providers import display_message
+from sessions_app.providers.shapes import (
+    DiffLine,
+    Error,
+    FileChange,
+    Notice,
+    Plan,
+    Prompt,
+    Result,
+    Shape,
+    Text,
+    Thinking,
+    ToolResult,
+    ToolUse,
+    Unknown,
+)
+from sessions_app.visible import visible
+
+OUTPUT_LINES = 20
+"""Lines of a tool's output that are shown; the rest is counted."""
+
+RESET = "\x1b[0m"
+BOLD, DIM, RED, GREEN, YELLOW, CYAN = (f"\x1b[{code}m" for code in (1, 2, 31, 32, 33, 36))
+DIFF_STYLES = {"add": GREEN, "remove": RED, "context": DIM}
+DIFF_SIGNS = {"add": "+", "remove": "-", "context": " "}
+STEP_MARKS = {"completed": "[x]", "in_progress": "[~]", "pending": "[ ]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line in one style; `text` is hostile until it is painted."""
+
+    text: str
+    style: str = ""
+
+    def painted(self, colour: bool) -> str:
+        text = safe(self.text)
+        return f"{self.style}{text}{RESET}" if colour and self.style else text
+
+
+class TranscriptPrinter:
+    """Prints one session's messages as text: `show` is what `following.follow` calls.
+
+    `colour` is None for "if the stream is a terminal that wants it".
+    """
+
+    def __init__(
+        self, stream: OutputWrapper, session: Session, *, colour: bool | None = None
+    ) -> None:
+        self._stream = stream
+        self._project_path = session.project_path
+        self._colour = wants_colour(stream) if colour is None else colour
+
+    def show(self, messages: Iterable[SessionMessage]) -> None:
+        for message in messages:
+            shapes = display_message(
+                message.provider, message.type, message.content_data, self._project_path
+            )
+            put(self._stream, render(shapes, colour=self._colour))
+        self._stream.flush()
+
+
+def put(stream: OutputWrapper, text: str) -> None:
+    """Write the text, with what the stream's encoding lacks as escapes."""
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding), ending="")
+
+
+def safe(text: str) -> str:
+    """Hostile text as one line that a terminal shows and does not obey."""
+    return visible(text).replace("\n", "<U+000A>")
+
+
+def wants_colour(stream: OutputWrapper) -> bool:
+    """True for a terminal, unless NO_COLOR (https://no-color.org) is set or it is a dumb one."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not plain
+
+
+def render(shapes: Iterable[Shape], *, colour: bool) -> str:
+    """The shapes as text that moves no cursor, rings no bell and hides nothing."""
+    lines = (line.painted(colour) for shape in shapes for line in _lines(shape))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _lines(shape: Shape) -> list[Line]:
+    lines = list(_own_lines(shape))
+    if getattr(shape, "parent_tool_id", None):  # a sub-agent's
+        lines = [replace(line, text=f"  | {line.text}") for line in lines]
+    return lines if isinstance(shape, ToolUse | FileChange | Notice) else [*lines, Line("")]
+
+
+def _own_lines(shape: Shape) -> Iterator[Line]:
+    match shape:
+        case Prompt(text=text):
+            yield from _block(text, BOLD, mark="> ")
+        case Text(markdown=text):
+            yield from _block(text)
+        case Thinking(text=text):
+            yield from _block(text, DIM, mark="~ ")
+        case ToolUse():
+            yield from _tool_use(shape)
+        case ToolResult():
+            yield from _tool_result(shape)
+        case FileChange():
+            yield from _file_change(shape)
+        case Plan():
+            for step in shape.steps:
+                yield Line(f"{STEP_MARKS.get(step.status, '[ ]')} {step.text}", CYAN)
+        case Notice():
+            yield from _notice(shape)
+        case Result():
+            yield from _result(shape)
+        case Error():
+            yield from _block(shape.text, RED, mark="! ")
+            yield from _clamped(shape.detail, DIM)
+        case Unknown():
+            yield Line(f"? {shape.type}", YELLOW)
+            yield from _clamped(shape.raw, DIM)
+
+
+def _block(text: str, style: str = "", *, mark: str = "") -> Iterator[Line]:
+    """All lines of a text, the first behind a mark and the others below it."""
+    for number, line in enumerate(text.split("\n")):
+        yield Line((" " * len(mark) if number else mark) + line, style)
+
+
+def _clamped(text: str, style: str = "") -> Iterator[Line]:
+    lines = text.removesuffix("\n").split("\n") if text else []
+    for line in lines[:OUTPUT_LINES]:
+        yield Line(f"  {line}", style)
+    if len(lines) > OUTPUT_LINES:
+        yield Line(f"  ... {len(lines) - OUTPUT_LINES} more lines", DIM)
+
+
+def _tool_use(call: ToolUse) -> Iterator[Line]:
+    yield from _block(call.summary, CYAN, mark=f"* {call.name} ")
+    if call.description:
+        yield Line(f"  {call.description}", DIM)
+
+
+def _tool_result(result: ToolResult) -> Iterator[Line]:
+    if result.is_error:
+        code = "" if result.exit_code is None else f" with exit code {result.exit_code}"
+        yield Line(f"  failed{code}", RED)
+    yield from _clamped(result.text, RED if result.is_error else DIM)
+
+
+def _file_change(change: FileChange) -> Iterator[Line]:
+    """An intended change in one line: the change itself follows, with its lines."""
+    count = f" +{change.added} -{change.removed}" if change.lines else ""
+    state = "" if change.status == "completed" else f" ({change.status.replace('_', ' ')})"
+    yield Line(f"  {change.kind} {change.path}{count}{state}", CYAN)
+    if change.status == "completed":
+        yield from map(_diff_line, change.lines)
+
+
+def _diff_line(line: DiffLine) -> Line:
+    number = line.old_number if line.kind == "remove" else line.new_number
+    gutter = "" if number is None else str(number)
+    return Line(f"  {gutter:>5} {DIFF_SIGNS[line.kind]} {line.text}", DIFF_STYLES[line.kind])
+
+
+def _notice(notice: Notice) -> Iterator[Line]:
+    is_warning = notice.level == "warning"
+    yield from _block(notice.text, YELLOW if is_warning else DIM, mark="- ")
+    if is_warning:
+        yield from _clamped(notice.detail, DIM)
+
+
+def _result(result: Result) -> Iterator[Line]:
+    facts = [
+        None if result.turns is None else f"{result.turns} turns",
+        None if result.tokens is None else f"{result.tokens:,} tokens",
+        None if result.cost_usd is None else f"${result.cost_usd:.4f}",
+        None if result.duration_ms is None else f"{result.duration_ms / 1000:.1f} s",
+    ]
+    yield Line(f"= {', '.join(filter(None, facts)) or 'done'}", DIM)
+    for denial in result.denials:
+        yield Line(f"  denied: {denial}", YELLOW)
