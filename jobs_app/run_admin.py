@@ -1,0 +1,154 @@
+"""Attempts and workers in the admin: what the job processor writes, to be read."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from jobs_app.admin_html import data_start, job_link, outcome, status
+from jobs_app.models import JobAttempt, Worker
+from sessions_app.admin_base import BaseAdmin, ReadOnlyMixin, SessionFilter, SessionLinkMixin
+from sessions_app.admin_html import EMPTY, clip, isolated, lasted, list_link, long_text, when
+
+
+@admin.register(JobAttempt)
+class AttemptAdmin(ReadOnlyMixin, SessionLinkMixin, BaseAdmin):
+    list_display = [
+        "started",
+        "number",
+        "of_job",
+        "of_session",
+        "result",
+        "duration",
+        "tokens",
+        "cost",
+        "host",
+        "failure",
+    ]
+    list_filter = [SessionFilter, "outcome", "started_at"]
+    list_select_related = ["session"]
+    search_fields = ["=job__id", "=id", "error", "host", "=provider_session_id"]
+    search_help_text = "Words of the error, a host, or an id"
+    ordering = ["-id"]
+    fieldsets = [
+        (None, {"fields": ["number", "of_job", "of_session", "result", "failure_text"]}),
+        ("Time", {"fields": ["started", "finished", "duration", "cancel_requested"]}),
+        (
+            "Usage",
+            {
+                "fields": [
+                    "input_tokens",
+                    "cached_input_tokens",
+                    "cache_write_tokens",
+                    "output_tokens",
+                    "reasoning_tokens",
+                    "cost",
+                    "raw",
+                ]
+            },
+        ),
+        (
+            "Process",
+            {"fields": ["host", "pid", "exit_code", "worker_id", "conversation", "heads"]},
+        ),
+    ]
+
+    class Media:
+        css = {"all": ["jobs_app/admin.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[JobAttempt]:
+        rows = super().get_queryset(request).annotate(start=data_start("job__data"))
+        return rows.defer("session__context")
+
+    @admin.display(description="started", ordering="id")
+    def started(self, attempt: JobAttempt) -> str:
+        return when(attempt.started_at)
+
+    @admin.display(description="finished")
+    def finished(self, attempt: JobAttempt) -> str:
+        return when(attempt.finished_at)
+
+    @admin.display(description="cancelled")
+    def cancel_requested(self, attempt: JobAttempt) -> str:
+        return when(attempt.cancel_requested_at)
+
+    @admin.display(description="job")
+    def of_job(self, attempt: Any) -> str:
+        return job_link(attempt.job_id, attempt.start)
+
+    @admin.display(description="outcome", ordering="outcome")
+    def result(self, attempt: JobAttempt) -> str:
+        return outcome(attempt)
+
+    @admin.display(description="duration")
+    def duration(self, attempt: JobAttempt) -> str:
+        return lasted(attempt.duration)
+
+    @admin.display(description="tokens")
+    def tokens(self, attempt: JobAttempt) -> str:
+        if attempt.input_tokens is None:
+            return EMPTY
+        return f"{attempt.input_tokens + (attempt.output_tokens or 0):,}"
+
+    @admin.display(description="cost, as recorded", ordering="cost_usd")
+    def cost(self, attempt: JobAttempt) -> str:
+        return EMPTY if attempt.cost_usd is None else f"${attempt.cost_usd:.4f}"
+
+    @admin.display(description="error")
+    def failure(self, attempt: JobAttempt) -> str:
+        return isolated(clip(attempt.error or EMPTY))
+
+    @admin.display(description="error")
+    def failure_text(self, attempt: JobAttempt) -> str:
+        return long_text(attempt.error) if attempt.error else EMPTY
+
+    @admin.display(description="usage, as it came")
+    def raw(self, attempt: JobAttempt) -> str:
+        if attempt.raw_usage is None:
+            return EMPTY
+        return long_text(json.dumps(attempt.raw_usage, indent=2))
+
+    @admin.display(description="conversation")
+    def conversation(self, attempt: JobAttempt) -> str:
+        return isolated(attempt.provider_session_id or EMPTY)
+
+    @admin.display(description="git commit")
+    def heads(self, attempt: JobAttempt) -> str:
+        before, after = attempt.git_head_before, attempt.git_head_after
+        return f"{before or EMPTY} before, {after or EMPTY} after"
+
+
+@admin.register(Worker)
+class WorkerAdmin(ReadOnlyMixin, BaseAdmin):
+    list_display = ["__str__", "state", "version", "concurrency", "started", "heartbeat", "runs"]
+    search_fields = ["host", "=id"]
+    ordering = ["-id"]
+    fieldsets = [
+        (None, {"fields": ["state", "heartbeat", "started", "concurrency", "runs"]}),
+        ("Process", {"fields": ["host", "pid", "version", "id"]}),
+    ]
+
+    class Media:
+        css = {"all": ["jobs_app/admin.css"]}
+
+    @admin.display(description="state")
+    def state(self, worker: Worker) -> str:
+        if not worker.is_alive:
+            return status("lost", "no heartbeat")
+        if worker.stopping:
+            return status("interrupted", "stopping")
+        return status("processing", "alive")
+
+    @admin.display(description="started", ordering="started_at")
+    def started(self, worker: Worker) -> str:
+        return when(worker.started_at)
+
+    @admin.display(description="last heartbeat", ordering="heartbeat_at")
+    def heartbeat(self, worker: Worker) -> str:
+        return when(worker.heartbeat_at)
+
+    @admin.display(description="attempts")
+    def runs(self, worker: Worker) -> str:
+        return list_link(JobAttempt, "attempts", worker_id__exact=worker.pk)
