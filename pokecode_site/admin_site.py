@@ -1,9 +1,34 @@
 """The admin site: titles and the dashboard on its first page."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path
 
 
 class PokeCodeAdminSite(admin.AdminSite):
     site_title = "PokéCode"
     site_header = "PokéCode"
     index_title = "Control room"
+    index_template = "pokecode_site/index.html"
+    site_url = None
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        view = self.admin_view(self.dashboard)
+        return [path("dashboard/", view, name="dashboard"), *super().get_urls()]
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        from pokecode_site import dashboard
+
+        return super().index(request, {**dashboard.context(request), **(extra_context or {})})
+
+    def dashboard(self, request: HttpRequest) -> HttpResponse:
+        """The part of the first page that follows what happens."""
+        from pokecode_site import dashboard
+
+        return render(request, "pokecode_site/dashboard.html", dashboard.context(request))

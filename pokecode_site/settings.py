@@ -60,6 +60,7 @@ CSRF_TRUSTED_ORIGINS = env.origins("POKECODE_CSRF_TRUSTED_ORIGINS")
 HTTPS = any(origin.startswith("https:") for origin in CSRF_TRUSTED_ORIGINS)
 
 INSTALLED_APPS = [
+    "pokecode_site",  # before the admin, some of whose templates it replaces
     "pokecode_site.apps.PokeCodeAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -72,7 +73,6 @@ INSTALLED_APPS = [
     "csp",
     "sessions_app",
     "jobs_app",
-    "pokecode_site",
 ]
 
 # The headers come first, so that static files, redirects and refusals carry them too.

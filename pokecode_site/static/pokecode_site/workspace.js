@@ -1,0 +1,162 @@
+// Follows a session: appends what is said, joins results into their calls, keeps the jobs fresh.
+// The page can be read and a prompt sent without any of this.
+
+import { showElapsed } from "./elapsed.js";
+
+const NEAR = 150; // pixels from the end within which the page keeps to it
+const LONGEST_DELAY = 30000;
+
+const workspace = document.getElementById("workspace");
+const transcript = document.getElementById("transcript");
+const end = document.getElementById("end");
+const newer = document.getElementById("newer");
+const connection = document.getElementById("connection");
+const composer = document.querySelector(".composer");
+
+let unseen = 0;
+
+// --- the end of the conversation -------------------------------------------------
+
+const isAtEnd = () => end.getBoundingClientRect().top < window.innerHeight + NEAR;
+
+const goToEnd = () => {
+  unseen = 0;
+  newer.hidden = true;
+  composer.scrollIntoView({ block: "end" });
+};
+
+// Rows that come into view get their real height, which moves the end once more.
+const settleAtEnd = (frames = 20) => {
+  goToEnd();
+  if (frames) requestAnimationFrame(() => settleAtEnd(frames - 1));
+};
+
+const countUnseen = (added) => {
+  unseen += added;
+  newer.hidden = unseen === 0;
+  newer.textContent = `${unseen} new below`;
+};
+
+// --- what an event brings --------------------------------------------------------
+
+const parsed = (html) => {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content.firstElementChild;
+};
+
+const replace = (shown, fresh) => {
+  if (shown.open) fresh.open = true;
+  const inside = document.getElementById(`${shown.id}-inside`);
+  if (inside) fresh.querySelector(".inside")?.replaceChildren(...inside.childNodes);
+  shown.replaceWith(fresh);
+};
+
+const place = ({ id, inside, html }) => {
+  const fresh = parsed(html);
+  const shown = document.getElementById(id);
+  if (shown) {
+    replace(shown, fresh);
+    return 0;
+  }
+  (document.getElementById(inside) ?? transcript).append(fresh);
+  return 1;
+};
+
+const update = ([id, html]) => {
+  const part = document.getElementById(id);
+  const focused = part.contains(document.activeElement)
+    ? document.activeElement.getAttribute("formaction")
+    : null;
+  part.innerHTML = html;
+  if (focused) part.querySelector(`[formaction="${CSS.escape(focused)}"]`)?.focus();
+};
+
+const announce = () => {
+  const said = document.querySelector("[data-announce]").dataset.announce;
+  const line = document.getElementById("announcement");
+  if (line.textContent !== said) line.textContent = said;
+};
+
+const apply = ({ entries, fragments }) => {
+  const follow = isAtEnd();
+  const added = entries.map(place).reduce((sum, count) => sum + count, 0);
+  Object.entries(fragments).forEach(update);
+  announce();
+  showElapsed();
+  if (follow && entries.length) settleAtEnd(3);
+  else if (!follow) countUnseen(added);
+};
+
+// --- the connection --------------------------------------------------------------
+
+let last = workspace?.dataset.after;
+let delay = 1000;
+
+const connect = () => {
+  const source = new EventSource(`${workspace.dataset.events}?after=${encodeURIComponent(last)}`);
+  source.onopen = () => {
+    delay = 1000;
+    connection.hidden = true;
+  };
+  source.onmessage = (event) => {
+    last = event.lastEventId || last;
+    apply(JSON.parse(event.data));
+  };
+  source.onerror = () => {
+    source.close();
+    connection.hidden = false;
+    setTimeout(connect, delay);
+    delay = Math.min(delay * 2, LONGEST_DELAY);
+  };
+};
+
+// --- earlier messages ------------------------------------------------------------
+
+const loadEarlier = async (event) => {
+  event.preventDefault();
+  const link = event.target;
+  const response = await fetch(link.href).catch(() => null);
+  if (!response?.ok || response.redirected) {
+    location.assign(link.href);
+    return;
+  }
+  const earlier = new DOMParser().parseFromString(await response.text(), "text/html");
+  const height = document.documentElement.scrollHeight;
+  transcript.prepend(...earlier.getElementById("transcript").children);
+  window.scrollBy(0, document.documentElement.scrollHeight - height);
+  const next = earlier.getElementById("earlier");
+  if (next) link.href = next.href;
+  else link.parentElement.remove();
+};
+
+// --- the page --------------------------------------------------------------------
+
+const openTarget = () => {
+  const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+  for (let row = target; row; row = row.parentElement?.closest("details")) {
+    if (row.localName === "details") row.open = true;
+  }
+  if (target) target.scrollIntoView({ block: "nearest" });
+};
+
+const submitOnCtrlEnter = (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) {
+    event.preventDefault();
+    event.target.form.requestSubmit();
+  }
+};
+
+const start = () => {
+  showElapsed();
+  newer.addEventListener("click", () => settleAtEnd());
+  window.addEventListener("scroll", () => isAtEnd() && countUnseen(-unseen), { passive: true });
+  window.addEventListener("hashchange", openTarget);
+  document.getElementById("earlier")?.addEventListener("click", loadEarlier);
+  document.querySelector("#prompt textarea")?.addEventListener("keydown", submitOnCtrlEnter);
+  if (workspace.dataset.events) connect();
+  if (location.hash.startsWith("#m-")) openTarget();
+  else if (transcript.childElementCount) settleAtEnd();
+};
+
+if (workspace) start();

@@ -1,0 +1,184 @@
+"""Messages as the rows of a page: each display shape an entry, results joined to their calls.
+
+Claude's tool ids are unique; those of codex start again at item_0 with each run.
+So a result belongs to the latest call with its id, and a plan or file change that
+comes again takes the place of the one before only within one turn.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sessions_app.providers.shapes import (
+    Error,
+    FileChange,
+    Notice,
+    Plan,
+    Prompt,
+    Result,
+    Shape,
+    Text,
+    Thinking,
+    ToolResult,
+    ToolUse,
+    Unknown,
+)
+
+REMEMBERED_CALLS = 200
+"""Calls whose result may still come; a result of an older one stands by itself."""
+
+DEEPEST = 3
+"""Levels of calls within calls that are drawn; what lies deeper joins the last level."""
+
+KINDS: dict[type, str] = {
+    Prompt: "prompt",
+    Text: "text",
+    Thinking: "thinking",
+    ToolUse: "call",
+    ToolResult: "result",
+    FileChange: "change",
+    Plan: "plan",
+    Notice: "notice",
+    Result: "end",
+    Error: "error",
+    Unknown: "unknown",
+}
+
+
+@dataclass(slots=True)
+class Part:
+    """A result or file change inside its call, with the message that brought it."""
+
+    shape: ToolResult | FileChange
+    message_id: str
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One row. `inside` is the entry that it belongs in, the call of a sub-agent."""
+
+    id: str
+    message_id: str
+    at: datetime
+    shape: Shape
+    inside: "Entry | None" = None
+    parts: list[Part] = field(default_factory=list)
+    children: list["Entry"] = field(default_factory=list)
+    abandoned: bool = False
+
+    @property
+    def kind(self) -> str:
+        return KINDS[type(self.shape)]
+
+    @property
+    def template(self) -> str:
+        return f"sessions_app/entries/{self.kind}.html"
+
+    @property
+    def depth(self) -> int:
+        return 0 if self.inside is None else self.inside.depth + 1
+
+    @property
+    def results(self) -> list[Part]:
+        return [part for part in self.parts if isinstance(part.shape, ToolResult)]
+
+    @property
+    def changes(self) -> list[Part]:
+        return [part for part in self.parts if isinstance(part.shape, FileChange)]
+
+    @property
+    def failure(self) -> ToolResult | None:
+        """The first result that is an error."""
+        shapes = (part.shape for part in self.parts)
+        return next((s for s in shapes if isinstance(s, ToolResult) and s.is_error), None)
+
+    @property
+    def state(self) -> str:
+        """Of a call: failed, done, running, or lost when its turn ended without a result."""
+        if self.failure:
+            return "failed"
+        if self.parts:
+            return "done"
+        return "lost" if self.abandoned else "running"
+
+
+    @property
+    def steps_done(self) -> int:
+        """Of a plan."""
+        steps = self.shape.steps if isinstance(self.shape, Plan) else ()
+        return sum(step.status == "completed" for step in steps)
+
+
+class Conversation:
+    """Feeds on messages in order and says which entries are new or changed."""
+
+    def __init__(self) -> None:
+        self._calls: OrderedDict[str, Entry] = OrderedDict()
+        self._replaceable: dict[tuple[str, ...], Entry] = {}
+
+    def add(self, message_id: str, at: datetime, shapes: Iterable[Shape]) -> list[Entry]:
+        """The entries that the shapes of this message add or change, in order."""
+        touched: list[Entry] = []
+        for number, shape in enumerate(shapes):
+            suffix = f"-{number}" if number else ""
+            touched += self._place(Entry(f"m-{message_id}{suffix}", message_id, at, shape))
+        return list(dict.fromkeys(touched))
+
+    def _place(self, entry: Entry) -> list[Entry]:
+        match entry.shape:
+            case Thinking(text=text) if not text.strip():
+                return []
+            case Prompt() | Result() | Error():
+                return [*self._end_turn(), entry]
+            case ToolUse(tool_id=tool_id):
+                return [self._remember(tool_id, self._nest(entry))]
+            case ToolResult() | FileChange() as shape:
+                return [self._join(entry, shape)]
+            case Plan(tool_id=tool_id):
+                return [self._replace(entry, tool_id)]
+        return [self._nest(entry)]
+
+    def _end_turn(self) -> list[Entry]:
+        """Calls that still wait will wait in vain."""
+        waiting = [call for call in self._calls.values() if call.state == "running"]
+        for call in waiting:
+            call.abandoned = True
+        self._replaceable.clear()
+        return waiting
+
+    def _remember(self, tool_id: str, call: Entry) -> Entry:
+        self._calls.pop(tool_id, None)
+        self._calls[tool_id] = call
+        if len(self._calls) > REMEMBERED_CALLS:
+            self._calls.popitem(last=False)
+        return call
+
+    def _join(self, entry: Entry, shape: ToolResult | FileChange) -> Entry:
+        call = self._calls.get(shape.tool_id)
+        if call is not None:
+            call.parts.append(Part(shape, entry.message_id))
+            return call
+        if isinstance(shape, FileChange):
+            entry = self._replace(entry, shape.tool_id, shape.path)
+        return self._nest(entry)
+
+    def _replace(self, entry: Entry, *key: str) -> Entry:
+        """The entry that showed this before, with the new shape; else this one."""
+        shown = self._replaceable.setdefault((entry.kind, *key), entry)
+        shown.shape = entry.shape
+        return shown
+
+    def _nest(self, entry: Entry) -> Entry:
+        parent = self._calls.get(getattr(entry.shape, "parent_tool_id", None) or "")
+        if parent is not None and parent is not entry:
+            entry.inside = parent.inside if parent.depth >= DEEPEST else parent
+        return entry
+
+
+def arrange(entries: Iterable[Entry]) -> list[Entry]:
+    """The outermost entries, each once and in order of their first appearance, others in them."""
+    outermost: list[Entry] = []
+    for entry in dict.fromkeys(entries):
+        (outermost if entry.inside is None else entry.inside.children).append(entry)
+    return outermost

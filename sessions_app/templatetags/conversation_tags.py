@@ -1,0 +1,104 @@
+"""How the values of a display shape are written on a page: short, visible, escaped."""
+
+import json
+import re
+from typing import Any
+
+from django import template
+
+from sessions_app.markdown import render
+from sessions_app.providers.shapes import DiffLine, ToolUse
+from sessions_app.visible import visible as make_visible
+
+register = template.Library()
+
+OUTPUT_LIMIT = 12_000
+"""Characters of an output, an argument or a detail on a page."""
+
+MARKDOWN_LIMIT = 60_000
+"""Characters of one text that are rendered as Markdown."""
+
+DIFF_LIMIT = 500
+"""Lines of one file's difference on a page."""
+
+LINE_LIMIT = 200
+"""Characters of what stands in one line, such as a call's key argument."""
+
+ARGUMENT_LIMIT = 30
+"""Arguments of one call on a page."""
+
+TERMINAL_COLOUR = re.compile("\x1b\\[[0-9;]*m")
+
+
+@register.filter
+def visible(text: str) -> str:
+    """The text with hiding characters shown by their code; colours of a terminal left out."""
+    return make_visible(TERMINAL_COLOUR.sub("", text))
+
+
+@register.filter
+def line(text: str) -> str:
+    """The first line, shortened and visible."""
+    first = text.strip().partition("\n")[0]
+    return visible(first if len(first) <= LINE_LIMIT else f"{first[:LINE_LIMIT]}…")
+
+
+@register.inclusion_tag("sessions_app/parts/output.html")
+def output(text: str, message_id: str) -> dict[str, Any]:
+    """A block of text as it is, with a link to its message where it was cut."""
+    return _clamp(text, OUTPUT_LIMIT, message_id)
+
+
+@register.inclusion_tag("sessions_app/parts/markdown.html")
+def markdown(text: str, message_id: str) -> dict[str, Any]:
+    clamped = _clamp(text, MARKDOWN_LIMIT, message_id)
+    return {**clamped, "html": render(clamped["text"])}
+
+
+@register.inclusion_tag("sessions_app/parts/diff.html")
+def diff(lines: tuple[DiffLine, ...], message_id: str) -> dict[str, Any]:
+    return {
+        "lines": lines[:DIFF_LIMIT],
+        "cut": f"{len(lines) - DIFF_LIMIT:,}" if len(lines) > DIFF_LIMIT else "",
+        "message_id": message_id,
+    }
+
+
+@register.filter
+def arguments(call: ToolUse) -> list[tuple[str, str]]:
+    """The arguments that the call's summary and description do not already show."""
+    shown = (call.summary, call.description)
+    pairs = list(call.arguments.items())[:ARGUMENT_LIMIT]
+    return [(str(name), _plain(value)) for name, value in pairs if value not in shown]
+
+
+@register.filter
+def thousands(number: int) -> str:
+    return f"{number:,}"
+
+
+@register.filter
+def money(dollars: float) -> str:
+    return f"${dollars:.4f}"
+
+
+@register.filter
+def milliseconds(value: int) -> str:
+    """A duration as a person says it."""
+    seconds = value / 1000
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes} min {seconds} s"
+
+
+def _clamp(text: str, limit: int, message_id: str) -> dict[str, Any]:
+    return {
+        "text": visible(text[:limit]),
+        "cut": f"{len(text) - limit:,}" if len(text) > limit else "",
+        "message_id": message_id,
+    }
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
