@@ -90,6 +90,9 @@ class Agent(Protocol):
         """A fresh observer for one run."""
 
 
+DENIALS_SHOWN = 5
+
+
 @dataclass(slots=True)
 class Denials:
     """Tool calls that were refused in a run, by what they would have done."""
@@ -99,5 +102,7 @@ class Denials:
     def sentence(self) -> str | None:
         if not self.calls:
             return None
-        count = "One tool call was" if len(self.calls) == 1 else f"{len(self.calls)} tool calls were"
-        return f"{count} denied: {', '.join(self.calls)}."
+        count = len(self.calls)
+        were = "One tool call was" if count == 1 else f"{count} tool calls were"
+        more = ", …" if count > DENIALS_SHOWN else ""
+        return f"{were} denied: {', '.join(self.calls[:DENIALS_SHOWN])}{more}."

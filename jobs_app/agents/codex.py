@@ -1,2 +1,207 @@
+"""Codex, run headless. What it does was measured with codex 0.169.0."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from jobs_app.agents import instructions, verdicts
+from jobs_app.agents.arguments import checked
+from jobs_app.agents.base import Denials, Exit, Launch, Request, Verdict
+from jobs_app.agents.environment import environment, native_codex, resolved
+from jobs_app.agents.verdicts import Rule, Signs
+
+OPTIONS = (
+    "--json",
+    "--skip-git-repo-check",
+    # Every start would ask github.com for plugins.
+    "--disable=plugins",
+    # A server that refuses connections would be waited for without end.
+    "--disable=unbounded_connection_retries",
+)
+
+INSTRUCTIONS = ("AGENTS.md",)
+
+STATUS = re.compile(r"\bstatus:? (\d{3})\b")
+PATCH_REJECTED = re.compile(r"ERROR codex_core::tools::router: error=patch rejected: (.+)")
+
+# The words on logins, credit and usage limits are assumed, the others measured.
+RULES = (
+    Rule(
+        verdicts.TOO_LONG,
+        "prompt is too long|context window|exceeds the maximum length",
+        codes=("context_length_exceeded",),
+    ),
+    Rule(verdicts.ANSWER_TOO_LONG, "reason: max_output_tokens"),
+    Rule(
+        "{tool} has no API key on this host: set it in the environment of the job processor "
+        "({words}).",
+        "missing environment variable",
+    ),
+    Rule(
+        "{tool} is not logged in on this host: run `codex login` there, "
+        "or correct its API key ({words}).",
+        "not logged in",
+        statuses=(401,),
+    ),
+    Rule(
+        verdicts.UNKNOWN_MODEL,
+        "model .{0,200}(does not exist|not supported)",
+        codes=("model_not_found",),
+    ),
+    Rule(
+        verdicts.NO_CREDIT, "quota exceeded", statuses=(402,), codes=("insufficient_quota",)
+    ),
+    verdicts.USAGE_LIMIT,
+    Rule(
+        verdicts.REFUSED_REQUEST,
+        statuses=(400, 403, 404, 413),
+        codes=("invalid_request_error",),
+    ),
+    verdicts.SERVER_FAULT,
+    Rule(
+        "{tool} could not reach the model's server, or lost it: {words}.",
+        "stream disconnected|connection failed|error sending request",
+        permanent=False,
+    ),
+)
+
+START_RULES = (
+    Rule(verdicts.TOO_LONG, "exceeds the maximum length"),
+    Rule(verdicts.CONVERSATION_GONE, "no rollout found"),
+    Rule(
+        "Another {tool} has this conversation open: close it there.",
+        "already has an active writer",
+        permanent=False,
+    ),
+    Rule("The project's directory no longer exists.", r"no such file or directory \(os error 2\)"),
+)
+
+
 class CodexAgent:
+    """Drives `codex exec`. It has no list of allowed tools: its sandbox decides alone."""
+
     name = "Codex"
+    install_hint = "Install it with `npm install -g @openai/codex`, or set POKECODE_CODEX_COMMAND."
+
+    def command(self) -> Sequence[str]:
+        return list(settings.POKECODE_CODEX_COMMAND)
+
+    def launch(self, request: Request) -> Launch:
+        """See Agent; ValidationError for a request that no run can have."""
+        checked(request)
+        program, *words = resolved(self.command())
+        return Launch(
+            [native_codex(program), *words, *self._options(request)],
+            environment(request.run_id, {}),
+            self._prompt(request).encode(),
+        )
+
+    def _options(self, request: Request) -> list[str]:
+        # The sandbox is not remembered by a conversation, and must come before `resume`.
+        options = ["exec", *OPTIONS, f"--sandbox={settings.POKECODE_CODEX_SANDBOX}"]
+        options.append(f"--config=projects={_trust(request)}")
+        if request.model:
+            options.append(f"--model={request.model}")
+        if request.resume:
+            options += ["resume", request.resume]
+        return [*options, "-"]
+
+    def _prompt(self, request: Request) -> str:
+        """The first prompt of a conversation brings the context, which argv would show."""
+        text = "" if request.resume else instructions.preamble(
+            request.context, request.project_path, INSTRUCTIONS, trusted=request.trusted
+        )
+        return f"{text}\n\nThe task:\n\n{request.prompt}" if text else request.prompt
+
+    def observer(self, request: Request) -> "CodexObserver":
+        return CodexObserver(request)
+
+
+def _trust(request: Request) -> str:
+    """A TOML table of the trust in the project's directory.
+
+    The form `projects."path".trust_level=…` is split at the dots in the path, and
+    ignored. An untrusted project is named so with all directories above it, lest
+    the user's own configuration trusts one; AGENTS.md is then not read either.
+    """
+    path = Path(request.project_path)
+    if request.trusted:
+        return _toml_table([path], "trusted")
+    return _toml_table([path, *path.parents], "untrusted")
+
+
+def _toml_table(directories: Sequence[Path], level: str) -> str:
+    entries = (f'{_toml(str(directory))}={{trust_level="{level}"}}' for directory in directories)
+    return f"{{{','.join(entries)}}}"
+
+
+def _toml(text: str) -> str:
+    """A basic string: as JSON's, but DEL is escaped too, and what is not ASCII is not."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+class CodexObserver:
+    """Judges a run by how its turn ended."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._thread: str | None = None
+        self._completed = False
+        self._complaint: str | None = None
+
+    def observe(self, data: dict[str, Any]) -> None:
+        match data.get("type"):
+            case "thread.started":
+                self._thread = str(data.get("thread_id"))
+            case "turn.completed":
+                self._completed, self._complaint = True, None
+            case "turn.failed":
+                self._completed, self._complaint = False, _message(data.get("error"))
+
+    def verdict(self, exit: Exit) -> Verdict:
+        if self._succeeded(exit) and exit.stop_reason != "lease lost":
+            return verdicts.success(_denials(exit.stderr))
+        return verdicts.stopped(exit) or self._failure(exit)
+
+    def _succeeded(self, exit: Exit) -> bool:
+        return exit.exit_code == 0 and self._completed and not self._is_another_conversation
+
+    @property
+    def _is_another_conversation(self) -> bool:
+        asked = self._request.resume
+        return bool(asked and self._thread and self._thread.lower() != asked.lower())
+
+    def _failure(self, exit: Exit) -> Verdict:
+        name, request = CodexAgent.name, self._request
+        if self._is_another_conversation:
+            return verdicts.failure([], Signs(""), name, request, Rule(verdicts.CONVERSATION_GONE))
+        if self._complaint is not None:
+            return verdicts.failure(RULES, _signs(self._complaint), name, request)
+        began = self._thread is not None
+        return verdicts.without_result(START_RULES, exit, name, request, began=began)
+
+
+def _message(error: Any) -> str:
+    message = error.get("message") if isinstance(error, dict) else None
+    return str(message or "")
+
+
+def _signs(message: str) -> Signs:
+    """A message is plain words, or the body of the server's answer as it came."""
+    found = STATUS.search(message)
+    status = int(found[1]) if found else None
+    try:
+        error = json.loads(message)["error"]
+        text, codes = str(error["message"]), [str(error.get("type")), str(error.get("code"))]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        text, codes = message, []
+    return Signs(text[: verdicts.DETAIL_LIMIT], status, codes)
+
+
+def _denials(stderr: str) -> Denials:
+    """Refused changes of files; of a command that the sandbox stopped the tool says nothing."""
+    return Denials([verdicts.quoted(reason) for reason in PATCH_REJECTED.findall(stderr)])

@@ -1,0 +1,152 @@
+"""How a run's end is judged, in what the two tools have in common."""
+
+import re
+import signal
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from jobs_app.agents.base import Denials, Exit, Request, Verdict
+from jobs_app.agents.limits import LIMIT_WORDS, retry_at
+from sessions_app.validation import printable
+
+DETAIL_LIMIT = 4000
+QUOTE_LIMIT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What a tool said of its failure: its words, an HTTP status, and its own codes.
+    `limited_until` is when a usage limit ends, if an event said so."""
+
+    text: str
+    status: int | None = None
+    codes: Sequence[str] = ()
+    limited_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A kind of failure, known by a status, a code or words. `sentence` is for a person; it
+    may name {tool}, {model}, {conversation}, {until} and {words}, the tool's own short words."""
+
+    sentence: str
+    pattern: str | None = None
+    statuses: Container[int] = ()
+    codes: Sequence[str] = ()
+    permanent: bool = True
+    outcome: str = "failed"
+
+    def fits(self, signs: Signs) -> bool:
+        return (
+            (signs.status is not None and signs.status in self.statuses)
+            or any(code in self.codes for code in signs.codes)
+            or bool(self.pattern and re.search(self.pattern, signs.text, re.IGNORECASE))
+        )
+
+
+TOO_LONG = "The conversation is too long for the model: shorten the prompt or start a new session."
+ANSWER_TOO_LONG = "The model's answer was cut at its greatest length: ask for less at once."
+UNKNOWN_MODEL = "{tool} cannot use {model}: choose another model."
+CONVERSATION_GONE = (
+    "The conversation {conversation} is no longer on this host, so it cannot go on: "
+    "start a new session."
+)
+NO_CREDIT = "The account of {tool} on this host has no credit left: see its billing ({words})."
+REFUSED_REQUEST = "The model's server refused the request: {words}."
+
+USAGE_LIMIT = Rule(
+    "{tool} has reached a usage limit{until}: {words}.",
+    pattern=LIMIT_WORDS,
+    statuses=(429,),
+    codes=("rate_limit", "rate_limit_exceeded"),
+    permanent=False,
+    outcome="rate_limited",
+)
+SERVER_FAULT = Rule(
+    "The model's server failed, which usually passes: {words}.",
+    pattern="high demand|overloaded",
+    statuses=range(500, 600),
+    codes=("server_error", "overloaded"),
+    permanent=False,
+)
+UNKNOWN = Rule("{tool} failed: {words}.", permanent=False)
+NOT_STARTED = Rule("{tool} refused to start: {words}")
+
+
+def failure(
+    rules: Iterable[Rule], signs: Signs, tool: str, request: Request, otherwise: Rule = UNKNOWN
+) -> Verdict:
+    """The verdict of the first rule that fits."""
+    rule = next((rule for rule in rules if rule.fits(signs)), otherwise)
+    until = None
+    if rule.outcome == "rate_limited":
+        until = signs.limited_until or retry_at(signs.text, timezone.now())
+    sentence = rule.sentence.format(
+        tool=tool,
+        model=f"the model {request.model}" if request.model else "its default model",
+        conversation=request.resume or "",
+        until=f" until {until:%Y-%m-%d %H:%M %Z}" if until else "",
+        words=quoted(signs.text),
+    )
+    return Verdict(rule.outcome, sentence, rule.permanent, until, signs.text[:DETAIL_LIMIT])
+
+
+def quoted(text: str) -> str:
+    """A tool's own words in one short, printable line."""
+    return printable(" ".join(text.split()), QUOTE_LIMIT).rstrip(".") or "it did not say why"
+
+
+def success(denials: Denials) -> Verdict:
+    return Verdict("succeeded", denials.sentence())
+
+
+def stopped(exit: Exit) -> Verdict | None:
+    """The verdict on a run that we ended, None for one that ended by itself."""
+    match exit.stop_reason:
+        case None:
+            return None
+        case "cancelled":
+            return Verdict("cancelled", "The run was cancelled.")
+        case "timeout":
+            limit = f"{settings.POKECODE_JOB_TIMEOUT:g} s (POKECODE_JOB_TIMEOUT)"
+            return Verdict("failed", f"The agent was stopped after {limit}.", permanent=True)
+        case "lease lost":
+            return Verdict("lost", "The worker lost its lease on this run.")
+        case _:
+            return Verdict("interrupted", "The worker was stopped; the job goes on in another run.")
+
+
+def without_result(
+    rules: Iterable[Rule], exit: Exit, tool: str, request: Request, *, began: bool
+) -> Verdict:
+    """The verdict on a run that ended by itself and gave no result.
+
+    `rules` know words on standard error: by themselves they are no sign of a
+    failure, but here they explain one. `began` says that there was any event.
+    """
+    if exit.exit_code in (1, 2) and exit.stderr.strip():
+        signs = Signs(_complaint(exit.stderr))
+        return failure(rules, signs, tool, request, UNKNOWN if began else NOT_STARTED)
+    detail = exit.stderr[-DETAIL_LIMIT:]
+    return Verdict("failed", f"{tool} {_unexplained(exit.exit_code)}.", detail=detail)
+
+
+def _complaint(stderr: str) -> str:
+    """The line that says what is wrong: the one that says so, else the last."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if line.lower().startswith("error")]
+    return re.sub(r"^error: *", "", (errors or lines)[-1], flags=re.IGNORECASE)
+
+
+def _unexplained(exit_code: int) -> str:
+    """Shells and claude 2.1.330 give 128 + N for a signal, a killed process -N."""
+    number = -exit_code if exit_code < 0 else exit_code - 128
+    if number in set(signal.Signals):
+        return f"was ended from outside by {signal.Signals(number).name}"
+    if exit_code:
+        return f"ended with exit code {exit_code}"
+    return "ended without a result"
