@@ -28,12 +28,14 @@ from sessions_app.visible import visible
 OUTPUT_LINES = 20
 """Lines of a tool's output that are shown; the rest is counted."""
 
+DIFF_LINES = 100
+"""Lines of a change that are shown."""
+
 RESET = "\x1b[0m"
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = (f"\x1b[{code}m" for code in (1, 2, 31, 32, 33, 36))
 DIFF_STYLES = {"add": GREEN, "remove": RED, "context": DIM}
 DIFF_SIGNS = {"add": "+", "remove": "-", "context": " "}
 STEP_MARKS = {"completed": "[x]", "in_progress": "[~]", "pending": "[ ]"}
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -96,7 +98,16 @@ def _lines(shape: Shape) -> list[Line]:
     lines = list(_own_lines(shape))
     if getattr(shape, "parent_tool_id", None):  # a sub-agent's
         lines = [replace(line, text=f"  | {line.text}") for line in lines]
-    return lines if isinstance(shape, ToolUse | FileChange | Notice) else [*lines, Line("")]
+    return lines if _goes_on(shape) else [*lines, Line("")]
+
+
+def _goes_on(shape: Shape) -> bool:
+    """What follows belongs to it: no empty line behind it."""
+    match shape:
+        case FileChange():
+            return shape.status == "in_progress" or not shape.lines
+        case _:
+            return isinstance(shape, ToolUse | Notice)
 
 
 def _own_lines(shape: Shape) -> Iterator[Line]:
@@ -156,12 +167,14 @@ def _tool_result(result: ToolResult) -> Iterator[Line]:
 
 
 def _file_change(change: FileChange) -> Iterator[Line]:
-    """An intended change in one line: the change itself follows, with its lines."""
+    if change.status == "in_progress" and change.lines:
+        return  # a call that says so stands above, and the change itself will follow
     count = f" +{change.added} -{change.removed}" if change.lines else ""
     state = "" if change.status == "completed" else f" ({change.status.replace('_', ' ')})"
     yield Line(f"  {change.kind} {change.path}{count}{state}", CYAN)
-    if change.status == "completed":
-        yield from map(_diff_line, change.lines)
+    yield from map(_diff_line, change.lines[:DIFF_LINES])
+    if len(change.lines) > DIFF_LINES:
+        yield Line(f"  ... {len(change.lines) - DIFF_LINES} more lines", DIM)
 
 
 def _diff_line(line: DiffLine) -> Line:
@@ -179,7 +192,7 @@ def _notice(notice: Notice) -> Iterator[Line]:
 
 def _result(result: Result) -> Iterator[Line]:
     facts = [
-        None if result.turns is None else f"{result.turns} turns",
+        None if result.turns is None else f"{result.turns} turn{'s' * (result.turns != 1)}",
         None if result.tokens is None else f"{result.tokens:,} tokens",
         None if result.cost_usd is None else f"${result.cost_usd:.4f}",
         None if result.duration_ms is None else f"{result.duration_ms / 1000:.1f} s",

@@ -124,7 +124,10 @@ def _change(call: ToolUse, kind: str, lines: tuple[DiffLine, ...]) -> FileChange
 def tool_result(
     block: dict[str, Any], told: Any, parent: str | None, project_path: str
 ) -> list[Shape]:
-    """What a call gave; `told` is the event's `tool_use_result`, an object or a text or absent."""
+    """What a call gave, or the change that it made.
+
+    `told` is the event's `tool_use_result`: an object, a text, or absent as in sub-agents.
+    """
     text = content_text(block.get("content"))
     is_error = optional(block, "is_error", bool, False)
     exit_code = EXIT_CODE.match(text) if is_error else None
@@ -138,7 +141,7 @@ def tool_result(
     )
     if is_error or not isinstance(told, dict) or "filePath" not in told:
         return [result]
-    return [_done(told, result, project_path), result]
+    return [_done(told, result, project_path)]
 
 
 def _done(told: dict[str, Any], result: ToolResult, project_path: str) -> FileChange:

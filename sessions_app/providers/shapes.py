@@ -62,7 +62,11 @@ class DiffLine:
 @dataclass(frozen=True, slots=True)
 class FileChange:
     """A change of a file. `kind` is "add", "update" or "delete"; `path` is relative to the
-    project where it lies in it; `lines` is empty where the tool does not tell the difference."""
+    project where it lies in it; `lines` is empty where the tool does not tell the difference.
+
+    `status` is "in_progress" for a change that a call asks for; a later change with the same
+    `tool_id` takes its place, as "completed", "failed" or "declined". Where none comes, the
+    call's ToolResult says what became of it."""
 
     tool_id: str
     path: str
