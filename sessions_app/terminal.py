@@ -31,11 +31,17 @@ OUTPUT_LINES = 20
 DIFF_LINES = 100
 """Lines of a change that are shown."""
 
+LINE_LENGTH = 1000
+"""Characters of one line of output that are shown."""
+
+NAME_LENGTH = 60
+
 RESET = "\x1b[0m"
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = (f"\x1b[{code}m" for code in (1, 2, 31, 32, 33, 36))
 DIFF_STYLES = {"add": GREEN, "remove": RED, "context": DIM}
 DIFF_SIGNS = {"add": "+", "remove": "-", "context": " "}
 STEP_MARKS = {"completed": "[x]", "in_progress": "[~]", "pending": "[ ]"}
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -115,7 +121,7 @@ def _own_lines(shape: Shape) -> Iterator[Line]:
         case Prompt(text=text):
             yield from _block(text, BOLD, mark="> ")
         case Text(markdown=text):
-            yield from _block(text)
+            yield from _block(text, mark="  ")
         case Thinking(text=text):
             yield from _block(text, DIM, mark="~ ")
         case ToolUse():
@@ -139,8 +145,11 @@ def _own_lines(shape: Shape) -> Iterator[Line]:
             yield from _clamped(shape.raw, DIM)
 
 
-def _block(text: str, style: str = "", *, mark: str = "") -> Iterator[Line]:
-    """All lines of a text, the first behind a mark and the others below it."""
+def _block(text: str, style: str = "", *, mark: str) -> Iterator[Line]:
+    """All lines of a text, the first behind a mark and the others below it.
+
+    Nothing but our marks stands at the left edge, so no text can pass for a prompt.
+    """
     for number, line in enumerate(text.split("\n")):
         yield Line((" " * len(mark) if number else mark) + line, style)
 
@@ -148,13 +157,14 @@ def _block(text: str, style: str = "", *, mark: str = "") -> Iterator[Line]:
 def _clamped(text: str, style: str = "") -> Iterator[Line]:
     lines = text.removesuffix("\n").split("\n") if text else []
     for line in lines[:OUTPUT_LINES]:
-        yield Line(f"  {line}", style)
+        rest = "…" if len(line) > LINE_LENGTH else ""
+        yield Line(f"  {line[:LINE_LENGTH]}{rest}", style)
     if len(lines) > OUTPUT_LINES:
         yield Line(f"  ... {len(lines) - OUTPUT_LINES} more lines", DIM)
 
 
 def _tool_use(call: ToolUse) -> Iterator[Line]:
-    yield from _block(call.summary, CYAN, mark=f"* {call.name} ")
+    yield from _block(call.summary, CYAN, mark=f"* {call.name[:NAME_LENGTH]} ")
     if call.description:
         yield Line(f"  {call.description}", DIM)
 
