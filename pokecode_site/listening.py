@@ -17,9 +17,9 @@ def open_socket(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=2048)
     except OSError as error:
+        reason = str(error.strerror).partition(" (")[0]
         raise CommandError(
-            f"Cannot listen on {host} port {port} ({error.strerror}): "
-            "choose another with --host and --port."
+            f"Cannot listen on {host} port {port} ({reason}): choose another with --host and --port."
         ) from None
 
 

@@ -24,9 +24,12 @@ class Site(uvicorn.Server):
     """The web server on an open socket; signals are the supervisor's."""
 
     def __init__(self, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+        # Loading it sets the logging up; after that, the server says only what matters.
+        from pokecode_site.asgi import application
+
         super().__init__(
             uvicorn.Config(
-                "pokecode_site.asgi:application",
+                application,
                 lifespan="off",
                 ws="none",
                 log_config=None,

@@ -1,0 +1,91 @@
+"""Start everything: the database, the first admin, the site and the job processor."""
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import connection, connections
+
+from jobs_app import maintenance
+from jobs_app.agents import AGENTS
+from pokecode_site import demo, listening
+from pokecode_site.first_admin import NAME, create_first_admin
+from pokecode_site.supervisor import Site, WorkerProcess, supervise
+
+
+class Command(BaseCommand):
+    help = "Migrate, make the first admin, serve the site and run the job processor."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to serve on")
+        parser.add_argument("--port", type=_port, default=8000, help="port; 0 takes a free one")
+        parser.add_argument(
+            "--demo",
+            action="store_true",
+            help="without any real agent: a demo agent, a sample project, data of its own",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["demo"] and not settings.POKECODE_DEMO:
+            self._restart_as_demo()
+        listener = listening.open_socket(options["host"], options["port"])
+        self._prepare_database()
+        self._describe()
+        connections.close_all()
+        site = Site(listener, lambda: self._say(f"Open {listening.address(listener)}"))
+        self._run(site, WorkerProcess([*_program(), "process_jobs"], self._say))
+        self._say("Stopped.")
+
+    def _restart_as_demo(self) -> None:
+        """Settings are read once a process: the demo's need a new one."""
+        command = [*_program(), *sys.argv[1:]]
+        environment = demo.environment()
+        os.umask(settings.AGENT_UMASK)
+        os.execve(sys.executable, command, environment)  # noqa: S606 - no shell wanted
+
+    def _prepare_database(self) -> None:
+        call_command("migrate", verbosity=0, interactive=False)
+        password = create_first_admin()
+        if settings.POKECODE_DEMO:
+            demo.prepare()
+        if password:
+            self._say(f"First admin: {NAME}, password {password} (shown this once)")
+
+    def _describe(self) -> None:
+        if settings.POKECODE_DEMO:
+            self._say("Agents: the demo agent stands in for all; it uses no model and no network.")
+        else:
+            for agent in AGENTS.values():
+                found = shutil.which(agent.command()[0])
+                self._say(f"{agent.name}: {found or f'not found. {agent.install_hint}'}")
+        self._say(f"Data directory: {settings.POKECODE_DATA_DIR}")
+        if connection.vendor == "postgresql":
+            self._say(f"Database: PostgreSQL, {connection.settings_dict['NAME']}")
+
+    def _run(self, site: Site, worker: WorkerProcess) -> None:
+        # A stubborn agent is interrupted, terminated, then killed, a grace after each.
+        patience = 2 * settings.POKECODE_CANCEL_GRACE + 5
+        asyncio.run(supervise(site, worker, self._say, patience))
+        if worker.was_killed:
+            maintenance.rescue()
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+
+def _program() -> list[str]:
+    """How this program was started, less its arguments: manage.py, pokecode or -m, and flags."""
+    return [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]]
+
+
+def _port(value: str) -> int:
+    if value.isascii() and value.isdigit() and int(value) <= 65535:
+        return int(value)
+    raise argparse.ArgumentTypeError(f"{value!r} is not a port: give a number from 0 to 65535.")
