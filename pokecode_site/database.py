@@ -48,8 +48,8 @@ TROUBLES = (
         "The database file is damaged or no SQLite database: restore it from a backup.",
     ),
     (
-        r"disk I/O error",
-        "The disk that holds the database reports an error: check the disk and try again.",
+        r"disk I/O error",  # also on a disk so full that the log's index cannot grow
+        "The disk that holds the database is full or failing: make room or check the disk.",
     ),
     (
         r"authentication failed|no password supplied|^28",

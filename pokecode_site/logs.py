@@ -66,8 +66,6 @@ CONFIGURATION: dict[str, Any] = {
     "loggers": {
         "axes": _logger("WARNING"),
         "django": _logger("INFO"),
-        # The access line already says 404; one request, one line.
-        "django.request": _logger("ERROR"),
         "django.server": _logger("INFO", "access"),
         "uvicorn": _logger("INFO"),
         "uvicorn.access": _logger("INFO", "access"),

@@ -1,0 +1,84 @@
+import os
+import pwd
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.admin.models import ADDITION, DELETION, LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from jobs_app.models import ProjectTrust, trust
+from sessions_app.projects import resolve_project
+from sessions_app.terminal import safe
+
+SHELL_ACCOUNT = "shell"
+"""Owns the log entries of this command, which runs outside any login; nobody can log in with it."""
+
+
+class Command(BaseCommand):
+    help = (
+        "Let a project's own agent settings (hooks, MCP servers, environment) take effect: "
+        "they run programs. Without this they stay off."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("path", nargs="?", help="the project's directory")
+        parser.add_argument("--revoke", action="store_true", help="trust it no longer")
+        parser.add_argument("--list", action="store_true", help="print the trusted projects")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["list"]:
+            self._list()
+        elif not options["path"]:
+            raise CommandError("Give the project's directory, or --list.")
+        elif options["revoke"]:
+            self._revoke(os.path.realpath(options["path"]))
+        else:
+            self._trust(options["path"])
+
+    def _list(self) -> None:
+        for row in ProjectTrust.objects.order_by("path"):
+            when = row.trusted_at.isoformat(timespec="seconds")
+            self._say(f"{row.path}  trusted by {row.trusted_by}, {when}")
+
+    def _trust(self, given: str) -> None:
+        try:
+            path = str(resolve_project(given))
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        with transaction.atomic():
+            added = trust([path], _who())
+            if added:
+                _log(path, ADDITION, "Trusted")
+        self._say(f"{'Trusted' if added else 'Already trusted'}: {path}")
+
+    def _revoke(self, path: str) -> None:
+        with transaction.atomic():
+            removed, _ = ProjectTrust.objects.filter(path=path).delete()
+            if removed:
+                _log(path, DELETION, "No longer trusted")
+        self._say(f"{'No longer trusted' if removed else 'Was not trusted'}: {path}")
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(safe(line))
+
+
+def _who() -> str:
+    """The shell's user, by the process and not by what the environment claims."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = f"user {os.getuid()}"
+    return f"{name} (shell)"
+
+
+def _log(path: str, flag: int, what: str) -> None:
+    account, _ = get_user_model().objects.get_or_create(
+        username=SHELL_ACCOUNT, defaults={"is_active": False, "password": make_password(None)}
+    )
+    LogEntry.objects.log_actions(
+        account.pk, [ProjectTrust(path=path)], flag, f"{what} by {_who()}.", single_object=True
+    )

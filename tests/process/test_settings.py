@@ -1,0 +1,81 @@
+"""A wrong setting ends every command with exit code 2 and one line that names it."""
+
+import pytest
+
+from tests.process.site import Site
+
+SHORT_KEY = "hunter2"
+WRONG = [
+    ("DATABASE_URL", "mysql://user:hunter2@host/name"),
+    ("DATABASE_URL", "nonsense"),
+    ("DATABASE_URL", "postgres://user:hunter2@host:99999999/name"),
+    ("DATABASE_URL", "sqlite://:memory:"),
+    ("DATABASE_URL", "sqlite:////nonexistent/db.sqlite3"),
+    ("POKECODE_DATA_DIR", "relative"),
+    ("POKECODE_DATA_DIR", "/proc/pokecode"),
+    ("POKECODE_DATA_DIR", "~nosuchuser/data"),
+    ("POKECODE_SECRET_KEY", SHORT_KEY),
+    ("POKECODE_DEBUG", "maybe"),
+    ("POKECODE_ALLOWED_HOSTS", "*"),
+    ("POKECODE_ALLOWED_HOSTS", ".example.com"),
+    ("POKECODE_CSRF_TRUSTED_ORIGINS", "code.example.com"),
+    ("POKECODE_PROJECT_ROOTS", "/nonexistent"),
+    ("POKECODE_PROJECT_ROOTS", "relative"),
+    ("POKECODE_CLAUDE_COMMAND", "claude 'oops"),
+    ("POKECODE_CODEX_COMMAND", '"'),
+    ("POKECODE_CLAUDE_PERMISSION_MODE", "yolo"),
+    ("POKECODE_CODEX_SANDBOX", "none"),
+    ("POKECODE_WORKER_CONCURRENCY", "0"),
+    ("POKECODE_JOB_TIMEOUT", "an hour"),
+    ("POKECODE_CANCEL_GRACE", "-1"),
+    ("POKECODE_JOB_MAX_ATTEMPTS", "many"),
+    ("POKECODE_JOB_RETENTION_DAYS", "1.5"),
+    ("POKECODE_HEARTBEAT_INTERVAL", "nan"),
+    ("POKECODE_WORKER_TIMEOUT", "0"),
+    ("POKECODE_TRUSTED_PROXIES", "all"),
+    ("POKECODE_DEMO", "\udcff\n\x1b[2J"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_value_is_named_in_one_line(site: Site, name: str, value: str):
+    done = site.manage("check", check=False, **{name: value})
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"pokecode: {name}")
+    assert line.isprintable()
+    assert "hunter2" not in line
+    assert done.stdout == ""
+
+
+def test_a_wrong_combination_is_a_failed_check(site: Site):
+    done = site.manage(
+        "check", check=False, POKECODE_WORKER_TIMEOUT="6", POKECODE_HEARTBEAT_INTERVAL="5"
+    )
+    assert done.returncode == 1
+    assert "POKECODE_WORKER_TIMEOUT is under three times" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_permission_bypass_is_warned_of(site: Site):
+    done = site.manage("check", POKECODE_CLAUDE_PERMISSION_MODE="bypassPermissions")
+    assert "POKECODE_CLAUDE_PERMISSION_MODE is bypassPermissions" in done.stderr
+
+
+def test_the_deployment_check_is_silent_with_https_and_without_debug(site: Site):
+    https = {
+        "POKECODE_ALLOWED_HOSTS": "code.example.com",
+        "POKECODE_CSRF_TRUSTED_ORIGINS": "https://code.example.com",
+        "POKECODE_TRUSTED_PROXIES": "1",
+    }
+    done = site.manage("check", "--deploy", "--fail-level=DEBUG", **https)
+    assert done.stdout == "System check identified no issues (0 silenced).\n"
+    assert done.stderr == ""
+    unsafe = site.manage("check", "--deploy", **https, POKECODE_DEBUG="1")
+    assert "DEBUG" in unsafe.stderr
+
+
+def test_a_data_directory_with_odd_characters_in_its_name_is_used(site: Site, tmp_path):
+    directory = tmp_path / "a%20b ?c#d"
+    site.manage("migrate", "--verbosity=0", POKECODE_DATA_DIR=str(directory))
+    assert (directory / "pokecode.sqlite3").is_file()
