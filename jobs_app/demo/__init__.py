@@ -1,0 +1,1 @@
+"""The demo agent's program, started by `agents/demo.py`: the standard library and nothing else."""

@@ -1,0 +1,124 @@
+"""What both protocols share: the conversation's memory, and the commands that really run."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+PAUSE = 0.2
+COMMAND_TIMEOUT = 20
+OUTPUT_LIMIT = 30_000
+
+# The settings of the machine and of its users may name programs too.
+GIT_ENVIRONMENT = {
+    "GIT_DIR": ".git",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_OPTIONAL_LOCKS": "0",
+}
+
+
+class Conversation:
+    """What the agent remembers of a conversation: its id, and the words of all its runs."""
+
+    def __init__(self, id: str, words_in: int = 0, words_out: int = 0) -> None:
+        self.id = id
+        self.words_in = words_in
+        self.words_out = words_out
+
+    @classmethod
+    def open(cls, id: str | None) -> "Conversation":
+        """A new one, or the one with that id; ends the program if it is not known."""
+        if id is None:
+            return cls(str(uuid.uuid4()))
+        try:
+            return cls(**json.loads(_memory(id).read_text()))
+        except (OSError, ValueError, TypeError):
+            sys.exit(f"No conversation found with session ID: {id}")
+
+    def save(self) -> None:
+        path = _memory(self.id)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_text(json.dumps(vars(self)))
+        except OSError as error:
+            print(f"This conversation cannot be resumed: {error}", file=sys.stderr)  # noqa: T201
+
+
+def _memory(id: str) -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(cache) / "pokecode-demo" / f"{uuid.UUID(id)}.json"
+
+
+class Stream(ABC):
+    """One run, told in the events of a protocol, one JSON object a line."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.conversation = conversation
+        self.first_words = (conversation.words_in, conversation.words_out)
+
+    @abstractmethod
+    def begin(self) -> None: ...
+
+    @abstractmethod
+    def say(self, text: str) -> None: ...
+
+    @abstractmethod
+    def command(self, argv: list[str], description: str) -> str:
+        """Show and run a command; what it printed."""
+
+    @abstractmethod
+    def read_file(self, name: str) -> str:
+        """Show and read a file of the current directory; its text."""
+
+    @abstractmethod
+    def plan(self, steps: list[str], done: int) -> None:
+        """Show the plan, the first `done` of its steps completed."""
+
+    @abstractmethod
+    def finish(self, text: str) -> int:
+        """Say the last words; the program's exit code."""
+
+    @abstractmethod
+    def fail(self, text: str) -> int:
+        """End with that error; the program's exit code."""
+
+    @abstractmethod
+    def interrupted(self) -> int:
+        """End as the real tool does on SIGINT; the program's exit code."""
+
+    def read(self, text: str) -> None:
+        self.conversation.words_in += len(text.split())
+
+    def wrote(self, text: str) -> None:
+        self.conversation.words_out += len(text.split())
+
+    def emit(self, event: dict[str, Any]) -> None:
+        sys.stdout.buffer.write(json.dumps(event).encode() + b"\n")
+        sys.stdout.buffer.flush()
+
+    def run(self, argv: list[str]) -> tuple[str, int]:
+        """Run a command and read what it prints, both outputs together; with its exit code."""
+        time.sleep(PAUSE)
+        try:
+            done = subprocess.run(  # noqa: S603 - our own commands, no shell
+                argv,
+                env={**os.environ, **GIT_ENVIRONMENT},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=COMMAND_TIMEOUT,
+                check=False,
+            )
+            text, code = done.stdout.decode(errors="replace")[:OUTPUT_LIMIT], done.returncode
+        except FileNotFoundError:
+            text, code = f"{argv[0]}: command not found", 127
+        except subprocess.TimeoutExpired:
+            text, code = f"{argv[0]} took longer than {COMMAND_TIMEOUT} s", 124
+        self.read(text)
+        return text, code

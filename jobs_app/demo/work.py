@@ -1,0 +1,146 @@
+"""What the demo agent does with a prompt: a look at the project, told in Markdown."""
+
+import itertools
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from jobs_app.demo.stream import Stream
+
+GREETING = (
+    "I am PokéCode's demo agent. There is no model behind me: I look at this project "
+    "with a few small programs and tell what they find."
+)
+FAILURE = "The demo agent failed because the prompt asked it to."
+FILES_LIMIT = 200
+LISTED_FILES = 12
+SLOW_STEPS = 20
+
+# A configuration of these lines alone names no program that git could run.
+PLAIN_GIT_CONFIG = re.compile(
+    r"\s*(\[core\]|(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase"
+    r"|precomposeunicode) = (0|true|false))\s*"
+)
+
+
+def answer(stream: Stream, prompt: str) -> int:
+    """Do what the prompt's known words ask for; the program's exit code."""
+    wanted = set(re.findall(r"[a-z]+", prompt.lower()))
+    stream.read(prompt)
+    stream.begin()
+    stream.say(GREETING)
+    look = Look(stream)
+    steps = look.steps(wanted)
+    for done, step in enumerate(steps.values()):
+        if "plan" in wanted:
+            stream.plan(list(steps), done)
+        step()
+    if "plan" in wanted:
+        stream.plan(list(steps), len(steps))
+    if wanted & {"fail", "fails"}:
+        return stream.fail(FAILURE)
+    return stream.finish(look.summary())
+
+
+class Look:
+    """What is found out about the project in the current directory, step by step."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._files: list[str] = []
+        self._lines: dict[str, int] = {}
+        self._commits: list[str] = []
+        self._title = ""
+
+    def steps(self, wanted: set[str]) -> dict[str, Callable[[], None]]:
+        """The steps to take, by what they are called."""
+        steps: dict[str, Callable[[], None]] = {
+            "List the files": self._list_files,
+            "Count their lines": self._count_lines,
+            "Read the README": self._read_readme,
+            "Read the history": self._read_history,
+        }
+        if wanted & {"diff", "edit"}:
+            steps["Look at the last change"] = self._show_last_change
+        if "slow" in wanted:
+            steps["Look at every file closely"] = self._look_closely
+        return steps
+
+    def summary(self) -> str:
+        parts = [
+            f"## {self._title or 'This project'}",
+            self._size(),
+            self._table(),
+            self._history(),
+            "_Found by PokéCode's demo agent; no model was used._",
+        ]
+        return "\n\n".join(filter(None, parts))
+
+    def _list_files(self) -> None:
+        argv = ["find", ".", "-name", ".git", "-prune", "-o", "-type", "f", "-print"]
+        found = self._stream.command(argv, "List the project's files").splitlines()
+        self._files = sorted(name for name in found if os.path.isfile(name))[:FILES_LIMIT]
+
+    def _count_lines(self) -> None:
+        if not self._files:
+            return
+        counted = self._stream.command(["wc", "-l", *self._files], "Count the lines")
+        for row in counted.splitlines():
+            count, _, name = row.strip().partition(" ")
+            if name in self._files and count.isdecimal():
+                self._lines[name] = int(count)
+
+    def _read_readme(self) -> None:
+        readme = next((name for name in self._files if name.startswith("./README")), None)
+        if readme is None:
+            return
+        headings = re.findall(r"^#+ +(.+)", self._stream.read_file(readme), re.MULTILINE)
+        self._title = headings[0].strip() if headings else ""
+
+    def _read_history(self) -> None:
+        if not is_plain_repository():
+            self._stream.say("There is no git history here that I can read without risk.")
+            return
+        argv = ["git", "log", "--format=%h %as %an: %s", "--max-count=10"]
+        self._commits = self._stream.command(argv, "Read the latest commits").splitlines()
+
+    def _show_last_change(self) -> None:
+        if is_plain_repository():
+            argv = ["git", "show", "--stat", "--patch", "--no-ext-diff", "--no-textconv", "HEAD"]
+            self._stream.command(argv, "Show the last commit's change")
+
+    def _look_closely(self) -> None:
+        looks = itertools.product((["wc", "-w"], ["wc", "-c"], ["cksum"]), self._files)
+        for argv, name in itertools.islice(itertools.cycle(looks), SLOW_STEPS):
+            self._stream.command([*argv, name], "Look at one file closely")
+            time.sleep(1)
+
+    def _size(self) -> str:
+        return f"**{len(self._files)} files with {sum(self._lines.values())} lines.**"
+
+    def _table(self) -> str:
+        longest = sorted(self._lines.items(), key=lambda item: (-item[1], item[0]))[:LISTED_FILES]
+        rows = [f"| {_code(name)} | {count} |" for name, count in longest]
+        return "\n".join(["| File | Lines |", "| --- | ---: |", *rows]) if rows else ""
+
+    def _history(self) -> str:
+        commits = [f"- {_code(commit)}" for commit in self._commits]
+        return "\n".join(["### The latest commits", "", *commits]) if commits else ""
+
+
+def is_plain_repository() -> bool:
+    """Whether git can read here without running a program that the repository names."""
+    if os.path.exists(".git/commondir"):  # its configuration is elsewhere
+        return False
+    try:
+        config = Path(".git/config").read_text()
+    except (OSError, ValueError):
+        return False
+    return all(PLAIN_GIT_CONFIG.fullmatch(line) for line in config.splitlines())
+
+
+def _code(text: str) -> str:
+    """Text as Markdown code that fits a table's cell."""
+    return "`" + re.sub(r"[`|]", "'", text).removeprefix("./") + "`"
