@@ -1,8 +1,8 @@
 """Messages as the rows of a page: each display shape an entry, results joined to their calls.
 
 Claude's tool ids are unique; those of codex start again at item_0 with each run.
-So a result belongs to the latest call with its id, and a plan or file change that
-comes again takes the place of the one before only within one turn.
+So a result belongs to the latest call with its id, and what has an end with its turn:
+a call that has its result takes no more, and a plan that comes again is another one.
 """
 
 from collections import OrderedDict
@@ -94,11 +94,16 @@ class Entry:
         return next((s for s in shapes if isinstance(s, ToolResult) and s.is_error), None)
 
     @property
+    def waits(self) -> bool:
+        """True for a call that has no result yet."""
+        return all(_is_intended(part.shape) for part in self.parts)
+
+    @property
     def state(self) -> str:
         """Of a call: failed, done, running, or lost when its turn ended without a result."""
         if self.failure:
             return "failed"
-        if self.parts:
+        if not self.waits:
             return "done"
         return "lost" if self.abandoned else "running"
 
@@ -140,12 +145,14 @@ class Conversation:
         return [self._nest(entry)]
 
     def _end_turn(self) -> list[Entry]:
-        """Calls that still wait will wait in vain."""
-        waiting = [call for call in self._calls.values() if call.state == "running"]
-        for call in waiting:
+        """Calls that still wait most likely wait in vain; a result may yet come late."""
+        calls = self._calls.items()
+        self._calls = OrderedDict((key, call) for key, call in calls if call.waits)
+        newly = [call for call in self._calls.values() if not call.abandoned]
+        for call in newly:
             call.abandoned = True
         self._replaceable.clear()
-        return waiting
+        return newly
 
     def _remember(self, tool_id: str, call: Entry) -> Entry:
         self._calls.pop(tool_id, None)
@@ -156,7 +163,9 @@ class Conversation:
 
     def _join(self, entry: Entry, shape: ToolResult | FileChange) -> Entry:
         call = self._calls.get(shape.tool_id)
-        if call is not None:
+        if call is not None and not (call.abandoned and isinstance(shape, FileChange)):
+            if isinstance(shape, FileChange):
+                call.parts = [part for part in call.parts if not _is_intended(part.shape)]
             call.parts.append(Part(shape, entry.message_id))
             return call
         if isinstance(shape, FileChange):
@@ -174,6 +183,11 @@ class Conversation:
         if parent is not None and parent is not entry:
             entry.inside = parent.inside if parent.depth >= DEEPEST else parent
         return entry
+
+
+def _is_intended(shape: Shape) -> bool:
+    """A change that a call asks for and that is not made yet."""
+    return isinstance(shape, FileChange) and shape.status == "in_progress"
 
 
 def arrange(entries: Iterable[Entry]) -> list[Entry]:

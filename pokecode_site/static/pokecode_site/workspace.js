@@ -22,7 +22,8 @@ const isAtEnd = () => end.getBoundingClientRect().top < window.innerHeight + NEA
 const goToEnd = () => {
   unseen = 0;
   newer.hidden = true;
-  composer.scrollIntoView({ block: "end" });
+  const bottom = end.getBoundingClientRect().bottom + composer.offsetHeight;
+  window.scrollBy(0, bottom - window.innerHeight);
 };
 
 // Rows that come into view get their real height, which moves the end once more.
@@ -152,6 +153,7 @@ const start = () => {
   newer.addEventListener("click", () => settleAtEnd());
   window.addEventListener("scroll", () => isAtEnd() && countUnseen(-unseen), { passive: true });
   window.addEventListener("hashchange", openTarget);
+  document.querySelector(".to-latest")?.remove();
   document.getElementById("earlier")?.addEventListener("click", loadEarlier);
   document.querySelector("#prompt textarea")?.addEventListener("keydown", submitOnCtrlEnter);
   if (workspace.dataset.events) connect();
