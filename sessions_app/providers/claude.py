@@ -10,6 +10,7 @@ from typing import Any
 from sessions_app.providers.base import Meter
 from sessions_app.providers.claude_display import EVENTS, is_api_error
 from sessions_app.providers.claude_meter import ClaudeMeter
+from sessions_app.providers.own import is_imitation
 from sessions_app.providers.reading import session_id, show, type_of
 from sessions_app.providers.shapes import Shape
 
@@ -20,6 +21,8 @@ class ClaudeEvents:
     label = "Claude"
 
     def classify(self, data: dict[str, Any]) -> str:
+        if is_imitation(data):
+            return "assistant"
         match type_of(data):
             case "assistant":
                 return "error" if is_api_error(data) else "assistant"

@@ -9,6 +9,7 @@ from typing import Any
 
 from sessions_app.providers.base import Meter, Usage, believable, tokens
 from sessions_app.providers.codex_display import EVENTS
+from sessions_app.providers.own import is_imitation
 from sessions_app.providers.reading import session_id, show, type_of
 from sessions_app.providers.shapes import Shape
 
@@ -22,6 +23,8 @@ class CodexEvents:
     label = "Codex"
 
     def classify(self, data: dict[str, Any]) -> str:
+        if is_imitation(data):
+            return "assistant"
         match type_of(data):
             case "turn.completed":
                 return "result"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sessions_app.providers import events
-from sessions_app.providers.reading import optional, required
+from sessions_app.providers.reading import optional, required, string
 from sessions_app.providers.shapes import Error, Notice, Prompt, Shape
 
 TYPES = {
@@ -12,13 +12,18 @@ TYPES = {
     events.NOTICE: "system",
     events.UNREADABLE: "error",
 }
-"""Kind -> message type. An agent that prints such an event cannot pass it off as ours: its
-lines are given the type "system", see `is_own`."""
+"""Kind -> message type."""
 
 
 def is_own(message_type: str, kind: str) -> bool:
     """True for an event that PokéCode wrote, which its message's type and its kind say together."""
     return TYPES.get(kind) == message_type
+
+
+def is_imitation(data: dict[str, Any]) -> bool:
+    """True for an agent's line that looks like ours. As an "assistant" message, a type that none
+    of ours has, it cannot pass for a prompt."""
+    return string(data, "kind") in TYPES
 
 
 def _prompt(data: dict[str, Any], project_path: str) -> list[Shape]:
