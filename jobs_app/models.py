@@ -9,12 +9,15 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Substr
 from django.utils import timezone
 
+from jobs_app import titles
 from sessions_app.fields import CascadeForeignKey, JSONTextField, LongNameIndex
 from sessions_app.ids import new_id
 from sessions_app.models import Session
 from sessions_app.validation import check_keys, validate_model, validate_prompt, validate_tools
+from sessions_app.visible import visible
 
 
 class JobStatus(models.TextChoices):
@@ -43,7 +46,7 @@ class Outcome(models.TextChoices):
 def validate_job_data(value: Any) -> None:
     """`{prompt, projectPath, allowedTools?, messageId?, model?}`."""
     shape = {"prompt": str, "projectPath": str, "allowedTools": list, "messageId": str}
-    check_keys(value, {**shape, "model": str}, required=("prompt", "projectPath"))
+    check_keys("data", value, {**shape, "model": str}, required=("prompt", "projectPath"))
     validate_prompt(value["prompt"])
     validate_tools(value.get("allowedTools", []))
     if "model" in value:
@@ -66,6 +69,10 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def finished(self) -> "JobQuerySet":
         return self.filter(status__in=FINISHED)
+
+    def titled(self) -> "JobQuerySet":
+        """With their titles and without their data: a prompt can be megabytes."""
+        return self.defer("data").annotate(data_start=Substr("data", 1, 1000))
 
 
 class JobManager(models.Manager.from_queryset(JobQuerySet)):  # type: ignore[misc]
@@ -125,8 +132,8 @@ class Job(models.Model):
     @property
     def title(self) -> str:
         """The first line of the prompt, shortened."""
-        first = (self.prompt.strip().splitlines() or [""])[0]
-        return first if len(first) <= 80 else f"{first[:79]}…"
+        start = getattr(self, "data_start", None)
+        return titles.title(self.prompt if start is None else titles.prompt_start(start))
 
     @property
     def prompt(self) -> str:
@@ -226,7 +233,7 @@ class JobAttempt(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"attempt {self.number} of job {self.job_id}"
+        return f"attempt {self.number} of {self.started_at:%Y-%m-%d %H:%M:%S}"
 
     @property
     def duration(self) -> timedelta:
@@ -263,7 +270,7 @@ class Worker(models.Model):
         db_table = "job_workers"
 
     def __str__(self) -> str:
-        return f"{self.host} (process {self.pid})"
+        return f"{visible(self.host)} (process {self.pid})"
 
     @property
     def is_alive(self) -> bool:
@@ -284,7 +291,7 @@ class ProjectTrust(models.Model):
         permissions = [("trust_project", "Can trust a project's own agent settings (runs code)")]
 
     def __str__(self) -> str:
-        return self.path
+        return visible(self.path)
 
     def clean(self) -> None:
         from sessions_app.projects import resolve_project

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.db import models
 
 
@@ -86,9 +85,5 @@ class JSONTextField(models.TextField):
         return models.Field.formfield(self, **{"form_class": forms.JSONField, **kwargs})
 
     def _check_shape(self, value: Any) -> None:
-        if value is None or self.shape is None:
-            return
-        try:
+        if value is not None and self.shape is not None:
             self.shape(value)
-        except ValidationError as error:
-            raise ValidationError([f"{self.name}: {text}" for text in error.messages]) from None

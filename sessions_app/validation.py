@@ -12,18 +12,21 @@ MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/\[\]@-]{0,199}")
 PROMPT_LIMIT = 4 * 1024 * 1024
 
 
-def check_keys(value: Any, shape: dict[str, type], required: tuple[str, ...] = ()) -> None:
-    """A JSON object with these keys and types, and no others."""
+def check_keys(
+    name: str, value: Any, shape: dict[str, type], required: tuple[str, ...] = ()
+) -> None:
+    """A JSON object with these keys and types, and no others; `name` is for the sentence."""
     if not isinstance(value, dict):
-        raise ValidationError("must be a JSON object.")
+        raise ValidationError(f"{name} must be a JSON object.")
     for key in required:
         if key not in value:
-            raise ValidationError(f"needs the key {key!r}.")
+            raise ValidationError(f"{name} needs the key {key!r}.")
     for key, item in value.items():
         if key not in shape:
-            raise ValidationError(f"has an unknown key {key!r}: it takes {', '.join(shape)}.")
+            shown, known = printable(str(key)), ", ".join(shape)
+            raise ValidationError(f"{name} has an unknown key {shown!r}: it takes {known}.")
         if not isinstance(item, shape[key]):
-            raise ValidationError(f"key {key!r} must be a {_kind(shape[key])}.")
+            raise ValidationError(f"{name}: {key!r} must be a {_kind(shape[key])}.")
 
 
 def _kind(kind: type) -> str:
@@ -32,7 +35,7 @@ def _kind(kind: type) -> str:
 
 def validate_metadata(value: Any) -> None:
     """`{ repository?: string; branch?: string; allowedTools?: string[] }`."""
-    check_keys(value, {"repository": str, "branch": str, "allowedTools": list})
+    check_keys("metadata", value, {"repository": str, "branch": str, "allowedTools": list})
     validate_tools(value.get("allowedTools", []))
 
 

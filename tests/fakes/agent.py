@@ -16,8 +16,10 @@ which they act:
     stderr_bytes: n       write that much to standard error
     stdout_close: true    close standard output
     usage: [in, out]      tokens that the stream reports (codex: of the whole thread); 10, 5
+    before: [...]         print these lines before the stream
     lines: [...]          print these instead of the stream; each is a string, {"base64": …}
-                          or {"fill": n} (a JSON string of n letters)
+                          {"fill": n} (a JSON string of n letters) or {"pad": n} (a
+                          system event with n letters)
     replay: path          print this file instead of the stream
     silent: true          print nothing instead of the stream
     pause: seconds        between two lines
@@ -25,6 +27,7 @@ which they act:
     wait_for: path        wait until the path exists
     sleep: seconds        then wait so long
     exit: code            default 0; negative to end by that signal
+    quick_if: path        where it exists, leave nothing behind and wait for nothing
 
 Interrupted, the fake claude prints an error result and exits 0, the fake codex
 exits 1; terminated, 143 and by the signal: as the real ones do (claude 2.1.330,
@@ -56,12 +59,21 @@ def directives(prompt):
     return json.JSONDecoder().raw_decode("{" + text)[0] if found else {}
 
 
+def is_quick(wanted):
+    return "quick_if" in wanted and os.path.exists(wanted["quick_if"])
+
+
+def without_waiting(wanted):
+    waiting = {"sleep", "wait_for", "spawn_detached", "spawn_stray", "ignore_signals"}
+    return {key: value for key, value in wanted.items() if key not in waiting}
+
+
 class Fake:
     def __init__(self, tool, arguments, prompt, wanted):
         self.tool = tool
         self.arguments = arguments
         self.prompt = prompt
-        self.wanted = wanted
+        self.wanted = without_waiting(wanted) if is_quick(wanted) else wanted
         self.id = resumed_id(arguments) or str(uuid.uuid4())
         self.marker = os.environ.get("POKECODE_RUN", "-")
 
@@ -141,7 +153,8 @@ class Fake:
             return [*Path(self.wanted["replay"]).read_bytes().splitlines(keepends=True), b""]
         if self.wanted.get("silent") or self.wanted.get("stdout_close"):
             return [b""]
-        return [json.dumps(event).encode() + b"\n" for event in self.stream()]
+        before = [as_bytes(line) + b"\n" for line in self.wanted.get("before", [])]
+        return before + [json.dumps(event).encode() + b"\n" for event in self.stream()]
 
     def stream(self):
         text = "Fake answer to: " + self.prompt.strip().partition("\n")[0][:200]
@@ -226,6 +239,8 @@ def as_bytes(line):
             return base64.b64decode(encoded)
         case {"fill": size}:
             return b'"' + b"x" * size + b'"'
+        case {"pad": size}:
+            return b'{"type":"system","subtype":"status","text":"' + b"x" * size + b'"}'
         case _:
             return line.encode("utf-8", "surrogatepass")
 

@@ -96,7 +96,7 @@ def test_wrong_job_data_is_refused_and_nothing_is_saved(job, way, value, sentenc
 
 
 def test_the_error_names_the_column(session):
-    with transaction.atomic(), pytest.raises(ValidationError, match="metadata: has an unknown key"):
+    with transaction.atomic(), pytest.raises(ValidationError, match="metadata has an unknown key"):
         Session.objects.filter(pk=session.pk).update(metadata={"color": "red"})
 
 

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import string
 
 import psutil
 
@@ -35,7 +36,7 @@ def test_a_prompt_is_run_and_its_transcript_kept(site):
 def test_the_agent_sees_none_of_our_secrets_and_no_prompt_in_its_arguments(site, tmp_path):
     dump = tmp_path / "dump.json"
     site.submit(site.session(), directive(env_dump=str(dump)))
-    site.drain(PGPASSWORD="hidden", POKECODE_SECRET_KEY="k" * 60, DJANGO_X="hidden")
+    site.drain(PGPASSWORD="hidden", POKECODE_SECRET_KEY=string.printable[:62], DJANGO_X="hidden")
     seen = json.loads(dump.read_text())
     ours = [
         name
@@ -63,9 +64,10 @@ def test_the_second_prompt_resumes_the_conversation_of_the_first(site, tmp_path)
         assert any(argument.startswith(flag) for argument in arguments)
 
 
-def test_cancelling_a_running_job_ends_all_that_it_started(site):
+def test_cancelling_a_running_job_ends_all_that_it_started(site, tmp_path):
     session = site.session()
-    job = site.submit(session, directive(sleep=600, spawn_detached=True, ignore_signals=True))
+    left = str(tmp_path / "left")
+    job = site.submit(session, directive(sleep=600, spawn_detached=left, ignore_signals=True))
     with site.worker():
         (attempt,) = wait_for(lambda: [run for run in site.attempts(job) if run["pid"]])
         wait_for(lambda: len(processes_of_run(attempt["id"])) >= 2)
@@ -93,7 +95,9 @@ def test_the_second_signal_gives_the_jobs_back_without_loss_of_an_attempt(site, 
     job = site.submit(site.session(), directive(sleep=600, log=str(log)))
     with site.worker() as worker:
         wait_for(lambda: starts_and_ends(log) == ["start"])
-        assert stop(worker, signal.SIGINT, signal.SIGINT) == 0
+        worker.send_signal(signal.SIGINT)
+        wait_for(lambda: "Stopping when" in site.log())
+        assert stop(worker, signal.SIGINT) == 0
     row = site.job(job)
     assert (row["status"], row["attempts"], row["next_retry_at"]) == ("pending", 0, None)
     (attempt,) = site.attempts(job)
@@ -105,7 +109,7 @@ def test_after_a_kill_the_next_worker_ends_what_is_left_and_runs_the_job_again(s
     log, marker = tmp_path / "log", tmp_path / "second"
     session = site.session()
     job = site.submit(
-        session, directive(sleep=600, log=str(log), spawn_detached=True, quick_if=str(marker))
+        session, directive(sleep=600, log=str(log), spawn_detached=f"{log}.pid", quick_if=str(marker))
     )
     with site.worker() as worker:
         wait_for(lambda: starts_and_ends(log) == ["start"])
@@ -145,6 +149,7 @@ def test_a_waiting_worker_starts_a_job_when_it_is_submitted(site):
 
 def test_submit_with_wait_follows_the_transcript_and_exits_as_the_job_ended(site):
     session = site.session()
+    site.environment["POKECODE_JOB_MAX_ATTEMPTS"] = "1"
     with site.worker():
         good = site.manage("submit_prompt", session, "Say hello", "--wait")
         bad = site.manage("submit_prompt", session, directive(exit=1), "--wait", check=False)
