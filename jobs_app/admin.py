@@ -6,21 +6,31 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from jobs_app import queue
 from jobs_app.admin_forms import JobForm
-from jobs_app.admin_html import data_start, outcome, status, timing, title
+from jobs_app.admin_html import outcome, status, timing
 from jobs_app.models import FINISHED, UNFINISHED, Job, JobAttempt, JobStatus
 from jobs_app.run_admin import AttemptAdmin, WorkerAdmin
 from jobs_app.session_admin import ProjectTrustAdmin, SessionJobsAdmin
 from sessions_app.admin_base import BaseAdmin, SessionFilter, SessionLinkMixin, log_changes
-from sessions_app.admin_html import EMPTY, clip, isolated, lasted, list_link, long_text, when
+from sessions_app.admin_html import (
+    EMPTY,
+    clip,
+    isolated,
+    lasted,
+    list_link,
+    long_text,
+    page_url,
+    when,
+)
 
 __all__ = ["AttemptAdmin", "JobAdmin", "ProjectTrustAdmin", "SessionJobsAdmin", "WorkerAdmin"]
 
@@ -46,8 +56,7 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
         css = {"all": ["jobs_app/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        rows = super().get_queryset(request).annotate(start=data_start("data"))
-        return rows.defer("data", "session__context")
+        return Job.objects.titled().defer("session__context")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -108,7 +117,7 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
             return []
         offered = {"cancel": job.status in UNFINISHED, "retry": job.status in RETRYABLE}
         return [
-            (reverse(f"admin:jobs_app_job_{verb}", args=[job.pk]), verb.capitalize())
+            (page_url(Job, job.pk, verb), verb.capitalize())
             for verb, possible in offered.items()
             if possible
         ]
@@ -137,11 +146,11 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
     ) -> HttpResponse:
         if not self.has_run_permission(request) or not self.has_view_permission(request):
             raise PermissionDenied
-        job = self.get_object(request, object_id)
+        job = self.get_object(request, unquote(object_id))
         if job is None:
             raise Http404
         act(request, [job])
-        return HttpResponseRedirect(self.page_url(job.pk))
+        return HttpResponseRedirect(page_url(Job, job.pk))
 
     @admin.action(permissions=["run"], description="Cancel selected jobs")
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
@@ -177,8 +186,8 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
     # --- columns ---
 
     @admin.display(description="prompt")
-    def name(self, job: Any) -> str:
-        return isolated(title(job.start))
+    def name(self, job: Job) -> str:
+        return isolated(job.title)
 
     @admin.display(description="status", ordering="status")
     def state(self, job: Job) -> str:
@@ -198,7 +207,7 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
 
     @admin.display(description="error")
     def failure(self, job: Job) -> str:
-        return isolated(clip(job.error or EMPTY))
+        return _error(job.error, 100)
 
     @admin.display(description="error")
     def failure_text(self, job: Job) -> str:
@@ -220,7 +229,10 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
     def runs(self, job: Job) -> str:
         """The attempts' last ones, with a link to the others."""
         runs = list(job.runs.order_by("-number")[: RUNS_SHOWN + 1])
-        shown = [(run, outcome(run), lasted(run.duration)) for run in runs[:RUNS_SHOWN]]
+        shown = [
+            (run, outcome(run), lasted(run.duration), isolated(run.host), _error(run.error, 500))
+            for run in runs[:RUNS_SHOWN]
+        ]
         more = list_link(JobAttempt, "Show all attempts", job__id__exact=job.pk)
         context = {"runs": shown, "more": more if len(runs) > RUNS_SHOWN else ""}
         return render_to_string("admin/jobs_app/job/runs.html", context)
@@ -235,6 +247,10 @@ def _result(verb: Callable[[Job], bool], job: Job, unfit: str) -> str | None:
         return None if verb(job) else unfit
     except ValidationError as refusal:
         return " ".join(refusal.messages).rstrip(".")
+
+
+def _error(text: str | None, limit: int) -> str:
+    return isolated(clip(text or EMPTY, limit))
 
 
 def _entry(job: Job, key: str) -> Any:

@@ -1,34 +1,14 @@
 """Pieces of HTML that the pages of jobs and of their attempts share."""
 
-import json
-import re
 from datetime import timedelta
 from typing import Any
 
-from django.db.models.functions import Substr
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs_app.models import Job, JobAttempt, JobStatus
-from sessions_app.admin_html import EMPTY, clip, lasted, link, when
-
-PROMPT = re.compile(r'"prompt":\s*"((?:[^"\\]|\\u[0-9A-Fa-f]{4}|\\[^u])*)')
-
-
-def data_start(column: str) -> Substr:
-    """The beginning of a job's JSON: a list of jobs whose prompts are megabytes stays quick."""
-    return Substr(column, 1, 1000)
-
-
-def title(start: str) -> str:
-    """The first words of the prompt in the beginning of a job's JSON."""
-    found = PROMPT.search(start)
-    return clip(json.loads(f'"{found[1]}"', strict=False) if found else start, 80) or EMPTY
-
-
-def job_link(pk: str, start: str) -> SafeString:
-    return link(Job, pk, title(start))
+from sessions_app.admin_html import EMPTY, lasted, when
 
 
 def status(value: str, label: str) -> SafeString:

@@ -5,12 +5,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.db.models.functions import Substr
 from django.http import HttpRequest
 
-from jobs_app.admin_html import data_start, job_link, outcome, status
-from jobs_app.models import JobAttempt, Worker
+from jobs_app.admin_html import outcome, status
+from jobs_app.models import Job, JobAttempt, Worker
+from jobs_app.titles import prompt_start, title
 from sessions_app.admin_base import BaseAdmin, ReadOnlyMixin, SessionFilter, SessionLinkMixin
-from sessions_app.admin_html import EMPTY, clip, isolated, lasted, list_link, long_text, when
+from sessions_app.admin_html import EMPTY, clip, isolated, lasted, link, list_link, long_text, when
 
 
 @admin.register(JobAttempt)
@@ -24,7 +26,7 @@ class AttemptAdmin(ReadOnlyMixin, SessionLinkMixin, BaseAdmin):
         "duration",
         "tokens",
         "cost",
-        "host",
+        "on_host",
         "failure",
     ]
     list_filter = [SessionFilter, "outcome", "started_at"]
@@ -51,7 +53,7 @@ class AttemptAdmin(ReadOnlyMixin, SessionLinkMixin, BaseAdmin):
         ),
         (
             "Process",
-            {"fields": ["host", "pid", "exit_code", "worker_id", "conversation", "heads"]},
+            {"fields": ["on_host", "pid", "exit_code", "worker_id", "conversation", "heads"]},
         ),
     ]
 
@@ -59,7 +61,7 @@ class AttemptAdmin(ReadOnlyMixin, SessionLinkMixin, BaseAdmin):
         css = {"all": ["jobs_app/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobAttempt]:
-        rows = super().get_queryset(request).annotate(start=data_start("job__data"))
+        rows = super().get_queryset(request).annotate(data_start=Substr("job__data", 1, 1000))
         return rows.defer("session__context")
 
     @admin.display(description="started", ordering="id")
@@ -76,7 +78,7 @@ class AttemptAdmin(ReadOnlyMixin, SessionLinkMixin, BaseAdmin):
 
     @admin.display(description="job")
     def of_job(self, attempt: Any) -> str:
-        return job_link(attempt.job_id, attempt.start)
+        return link(Job, attempt.job_id, title(prompt_start(attempt.data_start)))
 
     @admin.display(description="outcome", ordering="outcome")
     def result(self, attempt: JobAttempt) -> str:
@@ -114,6 +116,10 @@ class AttemptAdmin(ReadOnlyMixin, SessionLinkMixin, BaseAdmin):
     def conversation(self, attempt: JobAttempt) -> str:
         return isolated(attempt.provider_session_id or EMPTY)
 
+    @admin.display(description="host", ordering="host")
+    def on_host(self, attempt: JobAttempt) -> str:
+        return isolated(attempt.host)
+
     @admin.display(description="git commit")
     def heads(self, attempt: JobAttempt) -> str:
         before, after = attempt.git_head_before, attempt.git_head_after
@@ -127,7 +133,7 @@ class WorkerAdmin(ReadOnlyMixin, BaseAdmin):
     ordering = ["-id"]
     fieldsets = [
         (None, {"fields": ["state", "heartbeat", "started", "concurrency", "runs"]}),
-        ("Process", {"fields": ["host", "pid", "version", "id"]}),
+        ("Process", {"fields": ["on_host", "pid", "version", "id"]}),
     ]
 
     class Media:
@@ -140,6 +146,10 @@ class WorkerAdmin(ReadOnlyMixin, BaseAdmin):
         if worker.stopping:
             return status("interrupted", "stopping")
         return status("processing", "alive")
+
+    @admin.display(description="host")
+    def on_host(self, worker: Worker) -> str:
+        return isolated(worker.host)
 
     @admin.display(description="started", ordering="started_at")
     def started(self, worker: Worker) -> str:

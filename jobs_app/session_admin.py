@@ -60,7 +60,7 @@ class SessionJobsAdmin(SessionAdmin):
 @admin.register(ProjectTrust)
 class ProjectTrustAdmin(BaseAdmin):
     form = ProjectTrustForm
-    list_display = ["project", "trusted_by", "trusted"]
+    list_display = ["project", "by", "trusted"]
     search_fields = ["path", "trusted_by"]
     ordering = ["path"]
     fields = ["path"]
@@ -78,7 +78,7 @@ class ProjectTrustAdmin(BaseAdmin):
         return request.user.has_perm(TRUST) or super().has_view_permission(request, obj)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["project", "trusted_by", "trusted"] if obj else self.fields
+        return ["project", "by", "trusted"] if obj else self.fields
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         obj.trusted_by = request.user.get_username()
@@ -87,6 +87,10 @@ class ProjectTrustAdmin(BaseAdmin):
     @admin.display(description="project", ordering="path")
     def project(self, row: ProjectTrust) -> str:
         return isolated(row.path)
+
+    @admin.display(description="trusted by", ordering="trusted_by")
+    def by(self, row: ProjectTrust) -> str:
+        return isolated(row.trusted_by)
 
     @admin.display(description="trusted", ordering="trusted_at")
     def trusted(self, row: ProjectTrust) -> str:

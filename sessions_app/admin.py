@@ -9,11 +9,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
 
 from sessions_app.admin_base import BaseAdmin, log_changes
 from sessions_app.admin_forms import NewSessionForm, SessionForm
-from sessions_app.admin_html import EMPTY, isolated, list_link, when
+from sessions_app.admin_html import EMPTY, isolated, list_link, long_text, when
 from sessions_app.message_admin import MessageAdmin
 from sessions_app.models import Session, SessionMessage, SessionState
 
@@ -72,6 +71,7 @@ class SessionAdmin(BaseAdmin):
     add_fieldsets = [
         (None, {"fields": ["project_path", "provider", "name", "context", "allowed_tools"]})
     ]
+    read = ["title", "state", "told", "allowed_tools"]
     readonly_fields = [
         "provider",
         "project",
@@ -90,7 +90,11 @@ class SessionAdmin(BaseAdmin):
         return super().get_queryset(request).defer("context")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fieldsets if obj else self.add_fieldsets
+        if obj is None:
+            return self.add_fieldsets
+        if self.has_change_permission(request, obj):
+            return self.fieldsets
+        return [(None, {"fields": self.read}), *self.fieldsets[1:]]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields if obj else []
@@ -125,10 +129,14 @@ class SessionAdmin(BaseAdmin):
     def title(self, session: Session) -> str:
         return isolated(session.name)
 
+    @admin.display(description="context")
+    def told(self, session: Session) -> str:
+        return long_text(session.context) if session.context else EMPTY
+
     @admin.display(description="working", ordering="is_working")
     def work(self, session: Session) -> str:
         if session.is_working:
-            return format_html('<strong class="pokecode-working">working</strong>')
+            return "working"
         last = session.last_job_status
         return f"idle, last job {last}" if last else "idle"
 

@@ -6,15 +6,15 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 from django.utils.functional import cached_property
 
-from sessions_app.admin_html import link
+from sessions_app.admin_html import link, page_url
 from sessions_app.fields import CascadeForeignKey
 from sessions_app.models import Session
 
@@ -72,16 +72,12 @@ class BaseAdmin(admin.ModelAdmin):
         try:
             return super().delete_view(request, object_id, extra_context)
         except ValidationError as refusal:
-            return self.refuse(request, refusal, self.page_url(object_id))
+            return self.refuse(request, refusal, page_url(self.model, unquote(object_id)))
 
     def refuse(self, request: HttpRequest, refusal: ValidationError, url: str) -> HttpResponse:
         for sentence in refusal.messages:
             self.message_user(request, sentence, messages.ERROR)
         return HttpResponseRedirect(url)
-
-    def page_url(self, pk: str) -> str:
-        name = f"{self.opts.app_label}_{self.opts.model_name}_change"
-        return reverse(f"admin:{name}", args=[pk], current_app=self.admin_site.name)
 
     def get_deleted_objects(self, objs: Iterable[Any], request: HttpRequest) -> Any:
         """Django's answer, and what the database deletes by itself, which Django does not see."""

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
@@ -31,8 +32,12 @@ def isolated(text: str) -> SafeString:
 
 def link(model: type[Model], pk: str, label: str) -> SafeString:
     """A link to a row's page."""
-    name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
-    return format_html('<a href="{}">{}</a>', reverse(name, args=[pk]), isolated(label))
+    return format_html('<a href="{}">{}</a>', page_url(model, pk), isolated(label))
+
+
+def page_url(model: type[Model], pk: str, page: str = "change") -> str:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
+    return reverse(name, args=[quote(pk)])
 
 
 def list_link(model: type[Model], label: str, **filters: Any) -> SafeString:

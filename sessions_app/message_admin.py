@@ -4,18 +4,19 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.db.models.functions import Substr
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.http import content_disposition_header
 
 from sessions_app import transcript
 from sessions_app.admin_base import BaseAdmin, SessionFilter, SessionLinkMixin
 from sessions_app.admin_forms import MessageForm
-from sessions_app.admin_html import EMPTY, SHOWN_LIMIT, clip, isolated, long_text, when
+from sessions_app.admin_html import EMPTY, SHOWN_LIMIT, clip, isolated, long_text, page_url, when
 from sessions_app.headlines import headline
 from sessions_app.models import SessionMessage
 from sessions_app.providers.events import parse_stored
@@ -50,16 +51,18 @@ class MessageAdmin(SessionLinkMixin, BaseAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return self.add_fieldsets
-        facts = ["of_session", "type", "provider", "created", "provider_session_id", "token_count"]
+        may_edit = self.has_change_permission(request, obj)
+        conversation = "provider_session_id" if may_edit else "conversation"
+        facts = ["of_session", "type", "provider", "created", conversation, "token_count"]
         found = [(None, {"fields": facts}), ("Event", {"fields": ["event"]})]
-        if self.has_change_permission(request, obj) and not is_long(obj):
+        if may_edit and not is_long(obj):
             found.append(("Edit the raw event", {"fields": ["content_data"]}))
         return found
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return []
-        fixed = ["session", "of_session", "provider", "created", "event"]
+        fixed = ["session", "of_session", "provider", "created", "conversation", "event"]
         return [*fixed, "content_data"] if is_long(obj) else fixed
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -89,7 +92,7 @@ class MessageAdmin(SessionLinkMixin, BaseAdmin):
 
     def raw_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The event as it is stored, to save: never to be shown by a browser as a page."""
-        message = self.get_object(request, object_id)
+        message = self.get_object(request, unquote(object_id))
         if not self.has_view_permission(request, message):
             raise PermissionDenied
         if message is None:
@@ -106,6 +109,10 @@ class MessageAdmin(SessionLinkMixin, BaseAdmin):
     def tokens(self, message: SessionMessage) -> str:
         return EMPTY if message.token_count is None else f"{message.token_count:,}"
 
+    @admin.display(description="provider session id")
+    def conversation(self, message: SessionMessage) -> str:
+        return isolated(message.provider_session_id or EMPTY)
+
     @admin.display(description="text")
     def text(self, message: Any) -> str:
         if len(message.start) == EXCERPT:  # cut: no longer JSON
@@ -114,7 +121,7 @@ class MessageAdmin(SessionLinkMixin, BaseAdmin):
 
     @admin.display(description="raw event")
     def event(self, message: SessionMessage) -> str:
-        url = reverse("admin:sessions_app_sessionmessage_raw", args=[message.pk])
+        url = page_url(SessionMessage, message.pk, "raw")
         size = f"{len(message.content_data):,}"
         link = format_html('<p><a href="{}">Download all {} characters</a></p>', url, size)
         return format_html("{}{}", long_text(formatted(message.content_data)), link)

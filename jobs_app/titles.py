@@ -1,0 +1,24 @@
+"""What a job is called: the first line of its prompt."""
+
+import json
+import re
+
+from sessions_app.visible import visible
+
+PROMPT = re.compile(r'"prompt":\s*"((?:[^"\\]|\\u[0-9A-Fa-f]{4}|\\[^u])*)')
+
+
+def title(prompt: str) -> str:
+    """The first line of a prompt, shortened."""
+    first = (prompt[:1000].strip().splitlines() or [""])[0]
+    return visible(first if len(first) <= 80 else f"{first[:79]}…")
+
+
+def prompt_start(data_start: str) -> str:
+    """The prompt in the beginning of a job's JSON, as far as it goes; the beginning if there
+    is none, as in a row that was edited behind our back."""
+    found = PROMPT.search(data_start)
+    try:
+        return str(json.loads(f'"{found[1]}"', strict=False)) if found else data_start
+    except ValueError:
+        return data_start
