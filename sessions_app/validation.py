@@ -26,7 +26,7 @@ def check_keys(
             shown, known = printable(str(key)), ", ".join(shape)
             raise ValidationError(f"{name} has an unknown key {shown!r}: it takes {known}.")
         if not isinstance(item, shape[key]):
-            raise ValidationError(f"{name}: {key!r} must be a {_kind(shape[key])}.")
+            raise ValidationError(f"{name}: key {key!r} must be a {_kind(shape[key])}.")
 
 
 def _kind(kind: type) -> str:
