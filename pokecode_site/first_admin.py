@@ -13,9 +13,9 @@ PASSWORD_VARIABLE = "POKECODE_ADMIN_PASSWORD"  # noqa: S105 - the variable's nam
 
 
 def create_first_admin() -> str | None:
-    """Make the superuser `admin` if there is no superuser; returns the password if it is new.
+    """Make the superuser `admin` if there is no superuser; returns what to tell about it.
 
-    It comes from POKECODE_ADMIN_PASSWORD, which is then removed from the
+    The password comes from POKECODE_ADMIN_PASSWORD, which is removed from the
     environment of this process, or is made up. Raises CommandError.
     """
     users = get_user_model().objects
@@ -27,10 +27,11 @@ def create_first_admin() -> str | None:
             f"The user {NAME!r} exists but is no superuser: run `manage.py createsuperuser` first."
         )
     password = chosen or secrets.token_urlsafe(12)
+    shown = f"from {PASSWORD_VARIABLE}" if chosen else f"{password} (shown this once)"
     user = get_user_model()(username=NAME)
     try:
         validate_password(password, user)
     except ValidationError as error:
         raise CommandError(f"{PASSWORD_VARIABLE}: {' '.join(error.messages)}") from None
     users.create_superuser(NAME, password=password)
-    return password
+    return f"First admin: {NAME}, password {shown}"

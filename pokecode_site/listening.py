@@ -19,7 +19,8 @@ def open_socket(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = str(error.strerror).partition(" (")[0]
         raise CommandError(
-            f"Cannot listen on {host} port {port} ({reason}): choose another with --host and --port."
+            f"Cannot listen on {host} port {port} ({reason}): "
+            "choose another with --host or --port."
         ) from None
 
 

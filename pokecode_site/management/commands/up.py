@@ -15,7 +15,7 @@ from django.db import connection, connections
 from jobs_app import maintenance
 from jobs_app.agents import AGENTS
 from pokecode_site import demo, listening
-from pokecode_site.first_admin import NAME, create_first_admin
+from pokecode_site.first_admin import create_first_admin
 from pokecode_site.supervisor import Site, WorkerProcess, supervise
 
 
@@ -34,12 +34,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["demo"] and not settings.POKECODE_DEMO:
             self._restart_as_demo()
-        listener = listening.open_socket(options["host"], options["port"])
-        self._prepare_database()
-        self._describe()
-        connections.close_all()
-        site = Site(listener, lambda: self._say(f"Open {listening.address(listener)}"))
-        self._run(site, WorkerProcess([*_program(), "process_jobs"], self._say))
+        with listening.open_socket(options["host"], options["port"]) as listener:
+            self._prepare_database()
+            self._describe()
+            connections.close_all()
+            site = Site(listener, lambda: self._say(f"Open {listening.address(listener)}"))
+            self._run(site, WorkerProcess([*_program(), "process_jobs"], self._say))
         self._say("Stopped.")
 
     def _restart_as_demo(self) -> None:
@@ -51,11 +51,11 @@ class Command(BaseCommand):
 
     def _prepare_database(self) -> None:
         call_command("migrate", verbosity=0, interactive=False)
-        password = create_first_admin()
+        first_admin = create_first_admin()
         if settings.POKECODE_DEMO:
             demo.prepare()
-        if password:
-            self._say(f"First admin: {NAME}, password {password} (shown this once)")
+        if first_admin:
+            self._say(first_admin)
 
     def _describe(self) -> None:
         if settings.POKECODE_DEMO:
