@@ -179,18 +179,23 @@ class ClaudeObserver:
         return verdicts.failure(RULES, self._signs(self._result), name, self._request)
 
     def _signs(self, result: dict[str, Any]) -> Signs:
-        errors = result.get("errors")
-        said = result.get("result") or (errors if isinstance(errors, list) else [])
-        text = said if isinstance(said, str) else " ".join(map(str, said))
         status = result.get("api_error_status")
         keys = ("subtype", "terminal_reason", "stop_reason")
         codes = [self._error_code, *(str(result.get(key)) for key in keys)]
         return Signs(
-            text[: verdicts.DETAIL_LIMIT],
+            _words(result)[: verdicts.DETAIL_LIMIT],
             status if isinstance(status, int) else None,
             codes,
             self._limited_until,
         )
+
+
+def _words(result: dict[str, Any]) -> str:
+    """A result has a text `result`, or one of the error_* subtypes a list `errors`."""
+    said, errors = result.get("result"), result.get("errors")
+    if isinstance(said, str):
+        return said
+    return " ".join(map(str, errors)) if isinstance(errors, list) else ""
 
 
 def _limit_end(data: dict[str, Any]) -> datetime | None:

@@ -74,7 +74,7 @@ SERVER_FAULT = Rule(
     permanent=False,
 )
 UNKNOWN = Rule("{tool} failed: {words}.", permanent=False)
-NOT_STARTED = Rule("{tool} refused to start: {words}")
+NOT_STARTED = Rule("{tool} refused to start: {words}.")
 
 
 def failure(

@@ -48,6 +48,10 @@ class Served:
     input_tokens: int = 0
     output_tokens: int = 0
 
+    @property
+    def total(self) -> int:
+        return self.input_tokens + self.output_tokens
+
 
 @dataclass(slots=True)
 class ModelServer:

@@ -1,0 +1,240 @@
+"""How the end of a run is judged, from recorded and from hostile streams."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
+
+from jobs_app.agents import AGENTS
+from jobs_app.agents.base import Denials, Exit, Request, Verdict
+from jobs_app.models import Outcome
+from sessions_app.providers import events
+
+RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
+
+PERMANENT = ("failed", True)
+TRANSIENT = ("failed", False)
+
+# Every recording that is not named here is one of a run that succeeded.
+ENDS = {
+    "claude/http400": (*PERMANENT, "refused the request"),
+    "claude/http401_retries1": (*PERMANENT, "login of Claude Code on this host is not valid"),
+    "claude/http500_retries1": (*TRANSIENT, "server failed"),
+    "claude/maxturns": (*PERMANENT, "maximum number of turns"),
+    "claude/no_api_key": (*PERMANENT, "not logged in on this host: run `claude` there"),
+    "claude/noprompt_stdin_empty": (*PERMANENT, "refused to start: Input must be provided"),
+    "claude/resume_7_unknown_id": (*PERMANENT, "start a new session"),
+    "claude/resume_8_not_uuid": (*PERMANENT, "start a new session"),
+    "claude/root_skip_permissions": (*PERMANENT, "POKECODE_CLAUDE_PERMISSION_MODE"),
+    "claude/sigint_group_sleepnested": (*TRANSIENT, "interrupted from outside"),
+    "claude/sigkill_slow": (*TRANSIENT, "SIGKILL"),
+    "claude/sigterm_sleep300": (*TRANSIENT, "SIGTERM"),
+    "claude/toolong": (*PERMANENT, "too long"),
+    "claude/unknown_model": (*PERMANENT, "the model no-such-model-x"),
+    "claude-2.1.197/http400": (*PERMANENT, "refused the request"),
+    "claude-2.1.197/res3_unknown": (*PERMANENT, "start a new session"),
+    "claude-2.1.197/sigint_slow": (*TRANSIENT, "interrupted from outside"),
+    "codex/conn_refused_bounded_retries0": (*TRANSIENT, "could not reach"),
+    "codex/cutstream": (*TRANSIENT, "could not reach the model's server, or lost it"),
+    "codex/http400": (*PERMANENT, "refused the request: Mock: bad request of some kind."),
+    "codex/http429_retries0": ("rate_limited", False, "usage limit"),
+    "codex/http500_retries0": (*TRANSIENT, "server failed"),
+    "codex/maxtokens": (*PERMANENT, "greatest length"),
+    "codex/missing_cd": (*PERMANENT, "directory no longer exists"),
+    "codex/no_api_key": (*PERMANENT, "no API key"),
+    "codex/not_git": (*PERMANENT, "refused to start"),
+    "codex/resume_7_unknown_id": (*PERMANENT, "start a new session"),
+    "codex/sigkill_slow": (*TRANSIENT, "SIGKILL"),
+    "codex/sigterm_slow": (*TRANSIENT, "SIGTERM"),
+    "codex/toolong": (*PERMANENT, "too long"),
+    "codex/unicode": (*TRANSIENT, "could not reach"),
+    "codex/unknown_model": (*PERMANENT, "the model no-such-model-x"),
+}
+
+DENIED = {
+    "claude/denied_bash_default": "Bash (echo hello > out.txt && echo done-marker)",
+    "claude/denied_edit_default": "Write (/home/dev/project/new.txt)",
+    "claude/permission_prompts_none": "Bash (echo hello > out.txt && echo done-marker)",
+    "claude/settings_deny": "Bash (echo hello > out.txt && echo done-marker)",
+    "claude-2.1.197/denied_bash_default": "Bash (echo hello > out.txt && echo done-marker)",
+    "codex/readonly_edit": "writing is blocked by read-only sandbox",
+}
+
+CASES = sorted(
+    str(path.relative_to(RECORDINGS)).removesuffix(".meta.json")
+    for path in RECORDINGS.glob("*/*.meta.json")
+)
+
+
+def judge(provider: str, seen: list[dict], exit: Exit, **fields) -> Verdict:
+    observer = AGENTS[provider].observer(Request("run", "Do it", "/project", **fields))
+    for data in seen:
+        observer.observe(data)
+    return observer.verdict(exit)
+
+
+def recorded(case: str, stop_reason: str | None = None) -> Verdict:
+    meta = json.loads((RECORDINGS / f"{case}.meta.json").read_text())
+    stderr = RECORDINGS / f"{case}.stderr.txt"
+    exit = Exit(meta["exit_code"], stderr.read_text() if stderr.exists() else "", stop_reason)
+    lines = (RECORDINGS / f"{case}.stdout.jsonl").read_bytes().split(b"\n")
+    seen = [line.data for line in map(events.read_line, filter(None, lines)) if not line.is_own]
+    provider = "codex-cli" if case.startswith("codex/") else "claude-code"
+    known = {"model": _after(meta["argv"], "--model", "-m")}
+    return judge(provider, seen, exit, resume=_after(meta["argv"], "--resume", "resume"), **known)
+
+
+def _after(argv: list[str], *flags: str) -> str | None:
+    return next((argv[argv.index(flag) + 1] for flag in flags if flag in argv), None)
+
+
+def test_the_table_names_recordings_that_exist():
+    assert CASES
+    assert {*ENDS, *DENIED} <= set(CASES)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_recorded_run_is_judged_by_how_it_ended(case):
+    outcome, permanent, words = ENDS.get(case, ("succeeded", False, DENIED.get(case, "")))
+    verdict = recorded(case)
+    assert (verdict.outcome, verdict.permanent) == (outcome, permanent)
+    assert words in (verdict.error or "")
+    assert verdict.error is None or verdict.error.endswith(".")
+    assert bool(verdict.error) == (case in ENDS or case in DENIED)
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "outcome", "permanent"),
+    [
+        ("cancelled", "cancelled", False),
+        ("interrupted", "interrupted", False),
+        ("timeout", "failed", True),
+        ("lease lost", "lost", False),
+    ],
+)
+@pytest.mark.parametrize("case", ["claude/sigint_group_sleepnested", "codex/sigterm_slow"])
+def test_a_run_that_was_stopped_ends_as_it_was_stopped(case, stop_reason, outcome, permanent):
+    verdict = recorded(case, stop_reason)
+    assert (verdict.outcome, verdict.permanent) == (outcome, permanent)
+
+
+def test_a_timeout_names_its_setting(settings):
+    settings.POKECODE_JOB_TIMEOUT = 90.0
+    error = recorded("codex/sigterm_slow", "timeout").error
+    assert error == "The agent was stopped after 90 s (POKECODE_JOB_TIMEOUT)."
+
+
+@pytest.mark.parametrize("case", ["claude/text", "codex/text"])
+def test_a_run_that_had_ended_well_when_the_cancel_came_succeeded(case):
+    assert recorded(case, "cancelled").outcome == "succeeded"
+    assert recorded(case, "lease lost").outcome == "lost"
+
+
+@pytest.mark.parametrize("provider", AGENTS)
+def test_exit_code_0_without_a_result_is_a_failure_that_may_pass(provider):
+    verdict = judge(provider, [], Exit(0, stderr="Reading prompt from stdin..."))
+    assert (verdict.outcome, verdict.permanent) == TRANSIENT
+    assert verdict.error == f"{AGENTS[provider].name} ended without a result."
+
+
+@pytest.mark.parametrize("provider", AGENTS)
+def test_a_bad_option_is_permanent_and_quotes_the_tool(provider):
+    stderr = "error: unknown option '--frobnicate'\n\nFor more information, try '--help'.\n"
+    verdict = judge(provider, [], Exit(2, stderr))
+    assert (verdict.outcome, verdict.permanent) == PERMANENT
+    assert "unknown option '--frobnicate'" in verdict.error
+
+
+def test_a_prompt_beyond_the_limit_of_codex_is_permanent():
+    started = {"type": "thread.started", "thread_id": "t"}
+    stderr = "Error: turn/start failed: Input exceeds the maximum length of 1048576 characters."
+    verdict = judge("codex-cli", [started], Exit(1, stderr))
+    assert (verdict.outcome, verdict.permanent) == PERMANENT
+    assert "too long" in verdict.error
+
+
+def test_codex_in_another_conversation_than_asked_for_is_no_success():
+    seen = [{"type": "thread.started", "thread_id": "new"}, {"type": "turn.completed"}]
+    assert judge("codex-cli", seen, Exit(0), resume="old").permanent
+    assert judge("codex-cli", seen, Exit(0), resume="NEW").outcome == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (401, PERMANENT),
+        (402, PERMANENT),
+        (403, PERMANENT),
+        (429, ("rate_limited", False)),
+        (500, TRANSIENT),
+        (529, TRANSIENT),
+    ],
+)
+def test_both_tools_agree_on_what_an_http_status_means(status, expected):
+    result = {"type": "result", "is_error": True, "result": "No.", "api_error_status": status}
+    failed = {"type": "turn.failed", "error": {"message": f"unexpected status {status} X: No."}}
+    for provider, event in (("claude-code", result), ("codex-cli", failed)):
+        verdict = judge(provider, [event], Exit(1))
+        assert (verdict.outcome, verdict.permanent) == expected
+
+
+def test_the_last_of_several_results_counts():
+    good = {"type": "result", "is_error": False, "num_turns": 1, "result": "Done"}
+    bad = {"type": "result", "is_error": True, "num_turns": 2, "api_error_status": 500}
+    empty = {"type": "result", "is_error": False, "num_turns": 0, "result": ""}
+    assert judge("claude-code", [bad, good], Exit(0)).outcome == "succeeded"
+    assert judge("claude-code", [good, bad], Exit(0)).outcome == "failed"
+    assert judge("claude-code", [empty], Exit(0)).outcome == "failed"
+
+
+def test_an_event_that_says_when_the_limit_ends_is_believed():
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
+    info = {"status": "rejected", "resetsAt": int(ends.timestamp())}
+    result = {"type": "result", "is_error": True, "result": "No.", "api_error_status": 429}
+    seen = [{"type": "rate_limit_event", "rate_limit_info": info}, result]
+    verdict = judge("claude-code", seen, Exit(1))
+    assert (verdict.outcome, verdict.retry_at) == ("rate_limited", ends)
+    assert f"until {ends:%Y-%m-%d %H:%M} UTC" in verdict.error
+
+
+def test_many_denials_make_a_short_sentence():
+    assert Denials().sentence() is None
+    assert Denials(["Bash (ls)"]).sentence() == "One tool call was denied: Bash (ls)."
+    many = Denials([f"Read ({number})" for number in range(100)]).sentence()
+    assert many == "100 tool calls were denied: " + ", ".join(
+        f"Read ({number})" for number in range(5)
+    ) + ", …."
+
+
+def test_the_words_of_a_tool_cannot_disturb_a_page_or_terminal():
+    said = "\x1b[31mNo\x07 \u202eoops\nsecond line {model}"
+    result = {"type": "result", "is_error": True, "result": said}
+    error = judge("claude-code", [result], Exit(1)).error
+    assert error.isprintable()
+    assert "second line {model}" in error
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+KEYS = ("type", "is_error", "result", "errors", "error", "message", "thread_id", "num_turns")
+MORE_KEYS = ("permission_denials", "rate_limit_info", "api_error_status", "resetsAt", "subtype")
+TYPES = ("result", "assistant", "rate_limit_event", "turn.failed", "thread.started", "error")
+event = st.dictionaries(st.sampled_from([*KEYS, *MORE_KEYS]), anything).flatmap(
+    lambda data: st.sampled_from(TYPES).map(lambda kind: {**data, "type": kind})
+)
+
+
+@effort(deadline=None)
+@given(seen=st.lists(event, max_size=4), code=st.integers(-70, 255), stderr=st.text())
+@pytest.mark.parametrize("provider", AGENTS)
+def test_no_stream_can_break_the_judgement(provider, seen, code, stderr):
+    verdict = judge(provider, seen, Exit(code, stderr))
+    assert verdict.outcome in Outcome.values
+    assert verdict.outcome == "succeeded" or verdict.error
