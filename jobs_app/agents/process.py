@@ -16,6 +16,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Self
 
+from django.conf import settings
+
 from jobs_app.agents import tree
 from jobs_app.agents.base import Exit, Launch
 from jobs_app.agents.streams import LineSplitter, ReadPipe, Tail, WritePipe
@@ -183,6 +185,7 @@ def _popen(launch: Launch, directory: int) -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
         bufsize=0,
         start_new_session=True,
+        umask=settings.AGENT_UMASK,  # what agents write belongs to the project, not to us
     )
 
 
