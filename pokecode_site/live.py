@@ -86,7 +86,8 @@ def end_streams() -> None:
     would not end by themselves.
     """
     for loop, watch in list(_watches.items()):
-        loop.call_soon_threadsafe(watch.end)
+        if loop.is_running():
+            loop.call_soon_threadsafe(watch.end)
 
 
 class Follower:

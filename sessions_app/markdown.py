@@ -5,8 +5,10 @@ knows no images, only http and https links are made, and nh3 keeps an allow-list
 of what is left.
 """
 
+from functools import lru_cache
+
 import nh3
-from django.utils.html import escape
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from pygments import highlight
@@ -24,6 +26,9 @@ LANGUAGES = {
 }
 HIGHLIGHT_LIMIT = 10_000
 """Characters of one code block that are coloured; longer code stays plain."""
+
+BRACKETS_LIMIT = 300
+"""Opening brackets in one text; the parser looks ahead from each, 0.15 ms measured."""
 
 TAGS = {
     *("a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr"),
@@ -54,8 +59,11 @@ class _Parser(MarkdownIt):
 _markdown = _Parser("js-default", {"highlight": _fence}).disable("image")
 
 
+@lru_cache(maxsize=512)
 def render(text: str) -> SafeString:
-    """Safe HTML of Markdown text."""
+    """Safe HTML of Markdown text; of a flood of brackets, the text as it is."""
+    if text.count("[") > BRACKETS_LIMIT:
+        return format_html("<pre>{}</pre>", text)
     html = nh3.clean(
         _markdown.render(text),
         tags=TAGS,

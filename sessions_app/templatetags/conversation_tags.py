@@ -15,7 +15,7 @@ register = template.Library()
 OUTPUT_LIMIT = 12_000
 """Characters of an output, an argument or a detail on a page."""
 
-MARKDOWN_LIMIT = 60_000
+MARKDOWN_LIMIT = 20_000
 """Characters of one text that are rendered as Markdown."""
 
 DIFF_LIMIT = 500

@@ -1,0 +1,247 @@
+"""A conversation as HTML: what is joined, what is cut, and that hostile text stays text."""
+
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sessions_app import markdown, rendering, transcript
+from sessions_app.conversation import Conversation, arrange
+from sessions_app.providers import PROVIDERS, events
+from sessions_app.providers.shapes import (
+    DiffLine,
+    Error,
+    FileChange,
+    Notice,
+    Plan,
+    PlanStep,
+    Prompt,
+    Result,
+    Text,
+    Thinking,
+    ToolResult,
+    ToolUse,
+    Unknown,
+)
+from sessions_app.transcript import NewMessage
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+HOSTILE = "<img src=x onerror=alert(1)>\u202e"
+
+
+def html(*shapes):
+    """The page of one message a shape."""
+    return "".join(rendering.html(entry) for entry in arrange(entries(*shapes)))
+
+
+def entries(*shapes):
+    conversation = Conversation()
+    return [
+        entry
+        for number, shape in enumerate(shapes)
+        for entry in conversation.add(f"message-{number}", NOW, [shape])
+    ]
+
+
+def call(tool_id="t1", name="Bash", summary="ls", **options):
+    return ToolUse(tool_id, name, summary, {"command": summary}, **options)
+
+
+def test_a_result_stands_in_its_call_and_nowhere_else():
+    page = html(call(), Text("Meanwhile."), ToolResult("t1", "file.txt"))
+    assert page.count("file.txt") == 1
+    assert page.index("file.txt") < page.index("Meanwhile.")
+
+
+def test_a_result_joins_the_latest_call_with_its_id_as_codex_counts_anew_in_each_run():
+    first, second = call("item_1", summary="first"), call("item_1", summary="second")
+    page = html(first, ToolResult("item_1", "one"), Result(""), second, ToolResult("item_1", "two"))
+    assert re.findall(r">(first|one|second|two)</pre>", page) == ["first", "one", "second", "two"]
+
+
+def test_a_file_change_does_not_join_a_command_of_an_earlier_turn():
+    before = [call("item_1"), ToolResult("item_1", "x"), Result("")]
+    page = html(*before, FileChange("item_1", "a", "add"))
+    assert page.index("End of turn") < page.index("<bdi>a</bdi>")
+
+
+def test_a_result_without_its_call_is_shown_by_itself():
+    assert "lonely" in html(ToolResult("unknown", "lonely"))
+
+
+def test_a_call_of_a_sub_agent_stands_inside_the_call_that_started_it():
+    outer, inner = call("a", "Agent", "explore"), call("b", parent_tool_id="a")
+    (only,) = arrange(entries(outer, inner))
+    assert [child.shape.tool_id for child in only.children] == ["b"]
+
+
+def test_a_plan_that_comes_again_takes_the_place_of_the_one_before():
+    before = Plan("p", (PlanStep("Look", "pending"),))
+    after = Plan("p", (PlanStep("Look", "completed"),))
+    page = html(before, after)
+    assert page.count("Look") == 1
+    assert "1 of 1 done" in page
+
+
+def test_a_failed_call_says_so_without_being_opened():
+    page = html(call(), ToolResult("t1", "No such file\nmore", is_error=True, exit_code=2))
+    summary = page[: page.index("</summary>")]
+    assert "failed · exit 2" in " ".join(summary.split())
+    assert "No such file" in summary
+
+
+def test_a_call_whose_turn_ended_without_a_result_says_so():
+    assert "no result" in html(call(), Error("The agent died."))
+
+
+def test_a_difference_is_shown_with_both_line_numbers():
+    lines = (DiffLine("remove", 7, None, "old"), DiffLine("add", None, 8, "new"))
+    page = html(FileChange("c", "src/a.py", "update", lines))
+    assert "src/a.py" in page
+    assert re.search(r'class="line remove".*?>7<.*?>old<', page, re.S)
+    assert re.search(r'class="line add".*?>8<.*?>new<', page, re.S)
+    assert "+1" in page and "−1" in page
+
+
+def test_the_end_of_a_turn_tells_tokens_cost_duration_and_denials():
+    page = html(Result("", 12345, 0.0264, 61_400, 2, ("Bash(rm x)",)))
+    for text in ("12,345 tokens", "$0.0264", "1 min 1 s", "2 turns", "Bash(rm x)"):
+        assert text in page
+
+
+def test_an_unknown_event_is_shown_raw():
+    assert "{&quot;type&quot;: &quot;new&quot;}" in html(Unknown("new", '{"type": "new"}'))
+
+
+def test_thinking_without_words_is_left_out():
+    assert html(Thinking(" \n"), Text("Yes.")).count("entry") == html(Text("Yes.")).count("entry")
+
+
+def test_every_entry_can_be_linked_to():
+    page = html(Prompt("Do it."))
+    assert 'id="m-message-0"' in page and 'href="#m-message-0"' in page
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Prompt(HOSTILE),
+        Text(HOSTILE),
+        Thinking(HOSTILE),
+        ToolUse(HOSTILE, HOSTILE, HOSTILE, {HOSTILE: [HOSTILE]}, HOSTILE),
+        ToolResult(HOSTILE, HOSTILE),
+        FileChange(HOSTILE, HOSTILE, HOSTILE, (DiffLine("add", None, 1, HOSTILE),), HOSTILE),
+        Plan(HOSTILE, (PlanStep(HOSTILE, HOSTILE),)),
+        Notice(HOSTILE, HOSTILE, HOSTILE),
+        Result(HOSTILE, denials=(HOSTILE,)),
+        Error(HOSTILE, HOSTILE),
+        Unknown(HOSTILE, HOSTILE),
+    ],
+    ids=lambda shape: type(shape).__name__,
+)
+def test_hostile_text_in_any_field_stays_visible_text(shape):
+    page = html(shape)
+    assert "<img" not in page
+    assert "\u202e" not in page
+    assert "&lt;img" in page and "&lt;U+202E&gt;" in page
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[x](javascript:alert(1))",
+        "[x](//evil.example/a)",
+        "[x](vscode://file/etc/passwd)",
+        "[x](data:text/html,<script>alert(1)</script>)",
+        "<javascript:alert(1)>",
+        "<a href='javascript:alert(1)'>x</a>",
+    ],
+)
+def test_only_web_addresses_become_links(text):
+    assert "<a " not in markdown.render(text)
+
+
+def test_a_link_sends_no_referrer():
+    page = markdown.render("[x](https://example.org/a)")
+    assert 'href="https://example.org/a"' in page
+    assert "noreferrer" in page
+
+
+def test_an_image_loads_nothing():
+    page = markdown.render("![secret](https://evil.example/?k=1)")
+    assert "<img" not in page and "src=" not in page
+
+
+def test_code_is_highlighted_with_classes_and_no_style():
+    page = markdown.render("```python\ndef f(): return '<b>'\n```")
+    assert '<span class="k">def</span>' in page
+    assert "style=" not in page and "<b>" not in page
+
+
+def test_code_in_an_unknown_language_is_shown_plainly():
+    assert "&lt;b&gt; x" in markdown.render('```"onload=1\n<b> x\n```')
+
+
+@pytest.mark.parametrize("flood", ["[", "![", "[x][", "> ", "*a", "**a _b ", "`", "<", "|a", "- "])
+def test_a_flood_of_markdown_renders_in_time(flood):
+    started = time.process_time()
+    html(Text(flood * 100_000))
+    assert time.process_time() - started < 2
+
+
+def test_a_long_output_is_cut_with_a_link_to_all_of_it():
+    page = html(call(), ToolResult("t1", "x" * 20_000))
+    assert "8,000 more characters" in page
+    assert "/admin/sessions_app/sessionmessage/message-1/change/" in page
+    assert len(page) < 16_000
+
+
+def test_a_long_difference_is_cut():
+    lines = tuple(DiffLine("add", None, n, f"line {n}") for n in range(1, 701))
+    page = html(FileChange("c", "a", "add", lines))
+    assert "200 more lines" in page and "line 501" not in page
+
+
+def append(session, *texts):
+    lines = [events.prompt(text, "") for text in texts]
+    return transcript.append(
+        [NewMessage(session.pk, session.provider, "user", line.raw) for line in lines]
+    )
+
+
+def test_a_page_holds_the_last_messages_and_a_cursor_to_the_ones_before(session):
+    rows = append(session, *(f"prompt {number}." for number in range(250)))
+    last = rendering.page(session)
+    assert (last.entries[0].shape.text, last.last) == ("prompt 150.", rows[-1].pk)
+    middle = rendering.page(session, last.earlier)
+    assert [middle.entries[0].shape.text, middle.entries[-1].shape.text] == [
+        "prompt 50.",
+        "prompt 149.",
+    ]
+    first = rendering.page(session, middle.earlier)
+    assert (len(first.entries), first.earlier) == (50, None)
+
+
+def test_a_giant_message_is_mentioned_and_not_parsed(session):
+    append(session, "x" * (rendering.LARGEST + 1))
+    (entry,) = rendering.page(session).entries
+    assert "over 1,000,000 characters" in rendering.html(entry)
+
+
+@pytest.mark.parametrize(
+    "recording", sorted(RECORDINGS.rglob("*.stdout.jsonl")), ids=lambda path: path.stem
+)
+def test_every_recording_is_shown(session, recording):
+    provider = PROVIDERS["codex-cli" if recording.parent.name == "codex" else "claude-code"]
+    session.provider = "codex-cli" if recording.parent.name == "codex" else "claude-code"
+    session.save()
+    lines = [events.read_line(line) for line in recording.read_bytes().split(b"\n") if line]
+    transcript.append(
+        [NewMessage(session.pk, session.provider, provider.classify(x.data), x.raw) for x in lines]
+    )
+    found = rendering.page(session).entries
+    assert found or not lines
+    assert "Unknown event" not in "".join(rendering.html(entry) for entry in found)
