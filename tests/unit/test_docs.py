@@ -51,7 +51,8 @@ def _own_actions(command: BaseCommand) -> Iterator[argparse.Action]:
 
 def _usage(action: argparse.Action) -> str:
     if not action.option_strings:
-        return f"[{action.metavar}]…" if action.nargs == "*" else str(action.metavar)
+        name = action.metavar or action.dest.upper()
+        return {"*": f"[{name}]…", "?": f"[{name}]"}.get(action.nargs, name)
     words = [action.option_strings[-1]]
     if action.nargs != 0:
         choices = "{" + ",".join(map(str, action.choices)) + "}" if action.choices else ""
