@@ -141,7 +141,7 @@ class Job(models.Model):
 
     @property
     def model(self) -> str | None:
-        return self.data.get("model")  # type: ignore[no-any-return]
+        return self.data.get("model")
 
     @property
     def is_finished(self) -> bool:

@@ -48,6 +48,10 @@ class JSONTextField(models.TextField):
     into the database (save, bulk_create, update), so a wrong shape is never stored.
     """
 
+    # What mypy's Django plugin takes as the types of the attribute.
+    _pyi_private_set_type: Any
+    _pyi_private_get_type: Any
+
     def __init__(
         self, *args: Any, shape: Callable[[Any], None] | None = None, **kwargs: Any
     ) -> None:

@@ -73,7 +73,7 @@ class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ig
         )
         session.full_clean()
         session.claude_directory_path = state_directory(session.provider, str(project))
-        return session  # type: ignore[no-any-return]
+        return session
 
 
 def _metadata(found: dict[str, str], allowed_tools: Sequence[str]) -> dict[str, Any] | None:

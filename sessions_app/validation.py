@@ -30,7 +30,7 @@ def check_keys(
 
 
 def _kind(kind: type) -> str:
-    return {str: "text", list: "list of texts"}.get(kind, kind.__name__)
+    return "list of texts" if kind is list else "text"
 
 
 def validate_metadata(value: Any) -> None:

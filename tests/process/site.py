@@ -77,7 +77,8 @@ class Site:
 
     def submit(self, session: str, prompt: str, *options: str) -> str:
         """Queue a prompt; returns the job's id."""
-        return self.manage("submit_prompt", session, "-", *options, stdin=prompt.encode()).stdout.strip()
+        done = self.manage("submit_prompt", session, "-", *options, stdin=prompt.encode())
+        return done.stdout.strip()
 
     def drain(self, **environment: str) -> None:
         self.manage("process_jobs", "--drain", **environment)

@@ -76,7 +76,7 @@ def test_an_unreadable_line_is_kept_as_an_error_and_the_run_goes_on(once, line, 
 )
 def test_an_odd_line_is_stored_as_it_came(once, text):
     session = once.session()
-    line = '{"type":"system","subtype":"status","text":"%s"}' % text
+    line = f'{{"type":"system","subtype":"status","text":"{text}"}}'
     job = run_to_end(once, session, directive(before=[line]))
     assert job["status"] == "completed"
     assert line in [row["content_data"] for row in once.messages(session)]

@@ -108,8 +108,9 @@ def test_the_second_signal_gives_the_jobs_back_without_loss_of_an_attempt(site, 
 def test_after_a_kill_the_next_worker_ends_what_is_left_and_runs_the_job_again(site, tmp_path):
     log, marker = tmp_path / "log", tmp_path / "second"
     session = site.session()
+    left = f"{log}.pid"
     job = site.submit(
-        session, directive(sleep=600, log=str(log), spawn_detached=f"{log}.pid", quick_if=str(marker))
+        session, directive(sleep=600, log=str(log), spawn_detached=left, quick_if=str(marker))
     )
     with site.worker() as worker:
         wait_for(lambda: starts_and_ends(log) == ["start"])

@@ -53,7 +53,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines = ["  ".join(f"{name} {count}" for name, count in found["jobs"].items())]
     for run in found["running"]:
         state = "stopping" if run["stopping"] else "running"
-        lines.append(f"{state}  {run['job']}  {run['seconds']:.0f} s  {run['session']}: {run['title']}")
+        what = f"{run['session']}: {run['title']}"
+        lines.append(f"{state}  {run['job']}  {run['seconds']:.0f} s  {what}")
     for job in found["waiting"]:
         lines.append(f"waiting  {job['job']}  until {job['until']}  {job['error'] or ''}")
     for worker in found["workers"]:

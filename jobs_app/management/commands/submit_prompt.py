@@ -24,7 +24,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("session", metavar="SESSION", help="the session's id, or its start")
         parser.add_argument("prompt", metavar="PROMPT", help="the prompt, or - for standard input")
-        parser.add_argument("--model", metavar="M", help="the model, by the agent's own name for it")
+        parser.add_argument("--model", metavar="M", help="the model, as the agent names it")
         parser.add_argument(
             "--allowed-tool",
             dest="allowed_tools",
