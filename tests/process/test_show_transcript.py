@@ -120,6 +120,7 @@ def test_a_reader_that_has_seen_enough_ends_the_command_in_silence(site, session
         stderr=subprocess.PIPE,
         env=site.environment,
     )
+    assert process.stdout and process.stderr
     process.stdout.read(10)
     process.stdout.close()
     assert process.stderr.read() == b""

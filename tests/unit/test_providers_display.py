@@ -1,6 +1,7 @@
 """What recorded events show."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def show(provider: str, line: str, message_type: str = "assistant") -> list[Shap
     return display_message(provider, message_type, line, recorded.PROJECT)
 
 
-def of_type(kind: type, shapes: list[Shape]) -> list[Shape]:
+def of_type(kind: Any, shapes: list[Shape]) -> list[Any]:
     return [shape for shape in shapes if isinstance(shape, kind)]
 
 

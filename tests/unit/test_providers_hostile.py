@@ -103,12 +103,16 @@ def json_or_text(text: str) -> Any:
         return text
 
 
-def test_an_unknown_block_is_shown_beside_the_known_ones():
-    content = [{"type": "text", "text": "Hello."}, {"type": "hologram", "beam": 1}]
+def show_blocks(*content: dict[str, Any]) -> list[Any]:
     line = json.dumps({"type": "assistant", "message": {"content": content}})
-    _, unknown = display_message("claude-code", "assistant", line, recorded.PROJECT)
+    return list(display_message("claude-code", "assistant", line, recorded.PROJECT))
+
+
+def test_an_unknown_block_is_shown_beside_the_known_ones():
+    hologram = {"type": "hologram", "beam": 1}
+    _, unknown = show_blocks({"type": "text", "text": "Hello."}, hologram)
     assert isinstance(unknown, Unknown)
-    assert (unknown.type, json.loads(unknown.raw)) == ("hologram", content[1])
+    assert (unknown.type, json.loads(unknown.raw)) == ("hologram", hologram)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -132,11 +136,10 @@ def test_our_own_events_are_shown_in_words():
     assert display_message("claude-code", "system", notice, "/p") == [
         Notice("The run was cancelled.", level="warning")
     ]
-    (shape,) = display_message("claude-code", "error", events.read_line(b"half {").raw, "/p")
-    assert (shape.text, shape.detail) == (
-        "A line of the agent's output is not JSON: it is kept as it came.",
-        "half {",
-    )
+    unreadable = events.read_line(b"half {").raw
+    assert display_message("claude-code", "error", unreadable, "/p") == [
+        Error("A line of the agent's output is not JSON: it is kept as it came.", "half {")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -151,23 +154,20 @@ def test_our_own_events_are_shown_in_words():
 )
 def test_only_paths_inside_the_project_are_shortened(path, shown):
     block = {"type": "tool_use", "id": "t", "name": "Read", "input": {"file_path": path}}
-    line = json.dumps({"type": "assistant", "message": {"content": [block]}})
-    (call,) = display_message("claude-code", "assistant", line, recorded.PROJECT)
+    (call,) = show_blocks(block)
     assert call.summary == shown
 
 
 def test_a_call_with_wrong_arguments_is_still_a_call():
     block = {"type": "tool_use", "id": "t", "name": "Edit", "input": {"file_path": 3}}
-    line = json.dumps({"type": "assistant", "message": {"content": [block]}})
-    (call,) = display_message("claude-code", "assistant", line, recorded.PROJECT)
+    (call,) = show_blocks(block)
     assert isinstance(call, ToolUse)
 
 
 def test_an_edit_in_a_sub_agent_shows_its_change_without_line_numbers():
     edit = {"file_path": "a.py", "old_string": "one\ntwo", "new_string": "one\n2"}
     block = {"type": "tool_use", "id": "t", "name": "Edit", "input": edit}
-    line = json.dumps({"type": "assistant", "message": {"content": [block]}})
-    _, change = display_message("claude-code", "assistant", line, recorded.PROJECT)
+    _, change = show_blocks(block)
     assert isinstance(change, FileChange)
     assert [(line.kind, line.text) for line in change.lines] == [
         ("context", "one"),
@@ -180,8 +180,7 @@ def test_a_huge_replacement_is_shown_without_comparing_it():
     old, new = "\n".join(map(str, range(20_000))), "\n".join(map(str, range(1, 20_001)))
     edit = {"file_path": "a.py", "old_string": old, "new_string": new}
     block = {"type": "tool_use", "id": "t", "name": "Edit", "input": edit}
-    line = json.dumps({"type": "assistant", "message": {"content": [block]}})
-    _, change = display_message("claude-code", "assistant", line, recorded.PROJECT)
+    _, change = show_blocks(block)
     assert (change.removed, change.added) == (20_000, 20_000)
 
 
