@@ -52,9 +52,7 @@ RULES = (
         "model .{0,200}(does not exist|not supported)",
         codes=("model_not_found",),
     ),
-    Rule(
-        verdicts.NO_CREDIT, "quota exceeded", statuses=(402,), codes=("insufficient_quota",)
-    ),
+    Rule(verdicts.NO_CREDIT, "quota exceeded", statuses=(402,), codes=("insufficient_quota",)),
     verdicts.USAGE_LIMIT,
     Rule(
         verdicts.REFUSED_REQUEST,
@@ -112,7 +110,9 @@ class CodexAgent:
 
     def _prompt(self, request: Request) -> str:
         """The first prompt of a conversation brings the context, which argv would show."""
-        text = "" if request.resume else instructions.preamble(
+        if request.resume:
+            return request.prompt
+        text = instructions.preamble(
             request.context, request.project_path, INSTRUCTIONS, trusted=request.trusted
         )
         return f"{text}\n\nThe task:\n\n{request.prompt}" if text else request.prompt

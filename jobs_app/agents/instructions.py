@@ -37,9 +37,7 @@ def _read(path: Path) -> str:
     return f"{text}\n(cut after {LIMIT} bytes)" if len(content) > LIMIT else text
 
 
-def preamble(
-    context: str | None, project_path: str, names: Sequence[str], *, trusted: bool
-) -> str:
+def preamble(context: str | None, project_path: str, names: Sequence[str], *, trusted: bool) -> str:
     """The session's context and an untrusted project's instructions, "" without either.
 
     In a trusted project the tool reads the instructions by itself.

@@ -38,7 +38,7 @@ class Request:
 
     @property
     def body(self) -> dict[str, Any]:
-        return json.loads(self.text)  # type: ignore[no-any-return]
+        return json.loads(self.text)
 
 
 @dataclass(slots=True)

@@ -208,9 +208,7 @@ def test_a_server_that_is_not_there_may_come_back(host):
     assert "could not reach" in verdict.error
 
 
-@pytest.mark.parametrize(
-    ("stop_reason", "outcome"), [("cancelled", "cancelled"), (None, "failed")]
-)
+@pytest.mark.parametrize(("stop_reason", "outcome"), [("cancelled", "cancelled"), (None, "failed")])
 def test_an_interrupted_run_is_no_success(host, stop_reason, outcome):
     verdict = host.interrupt("SLOW", stop_reason).verdict
     assert (verdict.outcome, verdict.permanent) == (outcome, False)

@@ -70,6 +70,11 @@ CASES = sorted(
 )
 
 
+def error(verdict: Verdict) -> str:
+    assert verdict.error is not None
+    return verdict.error
+
+
 def judge(provider: str, seen: list[dict], exit: Exit, **fields) -> Verdict:
     observer = AGENTS[provider].observer(Request("run", "Do it", "/project", **fields))
     for data in seen:
@@ -124,8 +129,9 @@ def test_a_run_that_was_stopped_ends_as_it_was_stopped(case, stop_reason, outcom
 
 def test_a_timeout_names_its_setting(settings):
     settings.POKECODE_JOB_TIMEOUT = 90.0
-    error = recorded("codex/sigterm_slow", "timeout").error
-    assert error == "The agent was stopped after 90 s (POKECODE_JOB_TIMEOUT)."
+    assert error(recorded("codex/sigterm_slow", "timeout")) == (
+        "The agent was stopped after 90 s (POKECODE_JOB_TIMEOUT)."
+    )
 
 
 @pytest.mark.parametrize("case", ["claude/text", "codex/text"])
@@ -146,7 +152,7 @@ def test_a_bad_option_is_permanent_and_quotes_the_tool(provider):
     stderr = "error: unknown option '--frobnicate'\n\nFor more information, try '--help'.\n"
     verdict = judge(provider, [], Exit(2, stderr))
     assert (verdict.outcome, verdict.permanent) == PERMANENT
-    assert "unknown option '--frobnicate'" in verdict.error
+    assert "unknown option '--frobnicate'" in error(verdict)
 
 
 def test_a_prompt_beyond_the_limit_of_codex_is_permanent():
@@ -154,7 +160,7 @@ def test_a_prompt_beyond_the_limit_of_codex_is_permanent():
     stderr = "Error: turn/start failed: Input exceeds the maximum length of 1048576 characters."
     verdict = judge("codex-cli", [started], Exit(1, stderr))
     assert (verdict.outcome, verdict.permanent) == PERMANENT
-    assert "too long" in verdict.error
+    assert "too long" in error(verdict)
 
 
 def test_codex_in_another_conversation_than_asked_for_is_no_success():
@@ -194,28 +200,26 @@ def test_the_last_of_several_results_counts():
 def test_an_event_that_says_when_the_limit_ends_is_believed():
     ends = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
     info = {"status": "rejected", "resetsAt": int(ends.timestamp())}
-    result = {"type": "result", "is_error": True, "result": "No.", "api_error_status": 429}
-    seen = [{"type": "rate_limit_event", "rate_limit_info": info}, result]
-    verdict = judge("claude-code", seen, Exit(1))
+    result: dict = {"type": "result", "is_error": True, "result": "No.", "api_error_status": 429}
+    event = {"type": "rate_limit_event", "rate_limit_info": info}
+    verdict = judge("claude-code", [event, result], Exit(1))
     assert (verdict.outcome, verdict.retry_at) == ("rate_limited", ends)
-    assert f"until {ends:%Y-%m-%d %H:%M} UTC" in verdict.error
+    assert f"until {ends:%Y-%m-%d %H:%M} UTC" in error(verdict)
 
 
 def test_many_denials_make_a_short_sentence():
     assert Denials().sentence() is None
     assert Denials(["Bash (ls)"]).sentence() == "One tool call was denied: Bash (ls)."
-    many = Denials([f"Read ({number})" for number in range(100)]).sentence()
-    assert many == "100 tool calls were denied: " + ", ".join(
-        f"Read ({number})" for number in range(5)
-    ) + ", …."
+    many = Denials([f"Read {number}" for number in range(100)]).sentence()
+    assert many == "100 tool calls were denied: Read 0, Read 1, Read 2, Read 3, Read 4, …."
 
 
 def test_the_words_of_a_tool_cannot_disturb_a_page_or_terminal():
     said = "\x1b[31mNo\x07 \u202eoops\nsecond line {model}"
     result = {"type": "result", "is_error": True, "result": said}
-    error = judge("claude-code", [result], Exit(1)).error
-    assert error.isprintable()
-    assert "second line {model}" in error
+    sentence = error(judge("claude-code", [result], Exit(1)))
+    assert sentence.isprintable()
+    assert "second line {model}" in sentence
 
 
 anything = st.recursive(
