@@ -39,7 +39,8 @@ WRONG = [
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_a_wrong_value_is_named_in_one_line(site: Site, name: str, value: str):
-    done = site.manage("check", check=False, **{name: value})
+    site.environment[name] = value
+    done = site.manage("check", check=False)
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
     assert line.startswith(f"pokecode: {name}")
@@ -63,15 +64,15 @@ def test_a_permission_bypass_is_warned_of(site: Site):
 
 
 def test_the_deployment_check_is_silent_with_https_and_without_debug(site: Site):
-    https = {
+    site.environment |= {
         "POKECODE_ALLOWED_HOSTS": "code.example.com",
         "POKECODE_CSRF_TRUSTED_ORIGINS": "https://code.example.com",
         "POKECODE_TRUSTED_PROXIES": "1",
     }
-    done = site.manage("check", "--deploy", "--fail-level=DEBUG", **https)
+    done = site.manage("check", "--deploy", "--fail-level=DEBUG")
     assert done.stdout == "System check identified no issues (0 silenced).\n"
     assert done.stderr == ""
-    unsafe = site.manage("check", "--deploy", **https, POKECODE_DEBUG="1")
+    unsafe = site.manage("check", "--deploy", POKECODE_DEBUG="1")
     assert "DEBUG" in unsafe.stderr
 
 

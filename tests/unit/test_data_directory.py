@@ -2,6 +2,7 @@ import os
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,13 @@ def test_processes_that_start_at_once_share_one_key(directory):
         "import sys, pathlib; from pokecode_site.data_directory import secret_key;"
         "sys.stdin.readline(); print(secret_key(pathlib.Path(sys.argv[1])))"
     )
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     command = [sys.executable, "-c", program, str(directory)]
-    processes = [subprocess.Popen(command, **pipes) for _ in range(4)]
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    keys = {process.communicate()[0] for process in processes}
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    with ThreadPoolExecutor(len(processes)) as pool:
+        keys = set(pool.map(lambda process: process.communicate("go\n")[0], processes))
     assert keys == {data_directory.secret_key(directory) + "\n"}
     assert os.listdir(directory) == ["secret_key"]
 
