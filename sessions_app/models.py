@@ -11,7 +11,8 @@ from django.utils import timezone
 from sessions_app import git, projects
 from sessions_app.fields import CascadeForeignKey, JSONTextField, LongNameIndex
 from sessions_app.ids import new_id
-from sessions_app.providers import state_directory
+from sessions_app.providers import display_message, state_directory
+from sessions_app.providers.shapes import Shape
 from sessions_app.validation import validate_metadata, validate_text
 from sessions_app.visible import visible
 
@@ -146,6 +147,17 @@ class Session(models.Model):
 class MessageQuerySet(models.QuerySet["SessionMessage"]):
     def in_order(self) -> "MessageQuerySet":
         return self.order_by("pk")
+
+    def display(self) -> list[Shape]:
+        """What these messages show, in order."""
+        rows = self.in_order().select_related("session").iterator()
+        return [
+            shape
+            for row in rows
+            for shape in display_message(
+                row.provider, row.type, row.content_data, row.session.project_path
+            )
+        ]
 
 
 class SessionMessage(models.Model):

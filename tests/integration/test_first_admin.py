@@ -39,10 +39,3 @@ def test_a_user_of_that_name_without_rights_is_not_promoted():
     with pytest.raises(CommandError, match="'admin' exists but is no superuser"):
         create_first_admin()
     assert not User.objects.get().is_superuser
-
-
-def test_in_the_shell_a_session_is_an_agents(capsys):
-    from django.core.management import call_command
-
-    call_command("shell", command="print(Session._meta.db_table, Job._meta.db_table)")
-    assert "sessions job_queue\n" in capsys.readouterr().out

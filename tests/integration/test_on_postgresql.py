@@ -5,31 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from tests.postgres import server_url
 
 ROOT = Path(__file__).resolve().parents[2]
-VARIABLE = "POKECODE_TEST_POSTGRES_URL"
-DEFAULT_URL = "postgres://localhost/pokecode"
-
-
-def _is_reachable(url: str) -> bool:
-    psycopg = pytest.importorskip("psycopg", reason="psycopg is missing: pip install -e '.[test]'")
-    server, _, _ = url.rpartition("/")
-    try:
-        psycopg.connect(f"{server}/postgres", connect_timeout=5).close()
-    except psycopg.OperationalError:
-        return False
-    return True
 
 
 def test_the_queue_holds_on_postgresql():
-    url = os.environ.get(VARIABLE, DEFAULT_URL)
-    if not _is_reachable(url):
-        pytest.skip(f"no PostgreSQL: install it and set {VARIABLE}=postgres://user@host/name")
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "queue", "--create-db", "tests/integration"],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": url},
+        env={**os.environ, "DATABASE_URL": server_url()},
         capture_output=True,
         text=True,
         timeout=600,
