@@ -1,0 +1,221 @@
+"""A session's page: reading it, queueing a prompt, stopping and retrying jobs, without scripts."""
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+from django.utils import timezone
+
+from jobs_app import queue
+from jobs_app.models import Job, JobStatus, Outcome
+from jobs_app.queue import RunReport
+from sessions_app import transcript
+from sessions_app.models import Session
+from sessions_app.providers import events
+from sessions_app.transcript import NewMessage
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def page(session):
+    return reverse("admin:sessions_app_session_change", args=[session.pk])
+
+
+@pytest.fixture
+def prompt(session):
+    return reverse("admin:sessions_app_session_prompt", args=[session.pk])
+
+
+@pytest.fixture
+def reader(client, django_user_model):
+    """Somebody who may see sessions and jobs but run nothing."""
+    user = django_user_model.objects.create_user("reader", is_staff=True)
+    allowed = Permission.objects.filter(
+        codename__in=["view_session", "view_job"],
+        content_type__app_label__in=["sessions_app", "jobs_app"],
+    )
+    user.user_permissions.set(allowed)
+    client.force_login(user)
+    return client
+
+
+def verb(job, name):
+    return reverse("admin:sessions_app_session_job", args=[job.session_id, job.pk, name])
+
+
+def text(response):
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def append(session, *texts):
+    lines = [events.prompt(text, "") for text in texts]
+    messages = [NewMessage(session.pk, session.provider, "user", line.raw) for line in lines]
+    return transcript.append(messages)
+
+
+def failed(session, worker, title="Break it."):
+    job = Job.objects.enqueue(session, title, max_attempts=1)
+    (attempt,) = queue.claim(worker)
+    queue.fail(attempt, RunReport(Outcome.FAILED, "There is no such model."), permanent=True)
+    return job
+
+
+def test_the_page_shows_the_conversation_and_what_the_session_is(admin_client, session, page):
+    append(session, "Explain this project.")
+    shown = text(admin_client.get(page))
+    for part in ("Explain this project.", session.name, session.project_path, "Claude Code"):
+        assert part in shown
+
+
+def test_opening_the_page_is_an_access(admin_client, session, page):
+    before = timezone.now()
+    admin_client.get(page)
+    session.refresh_from_db()
+    assert session.last_accessed_at >= before
+
+
+def test_earlier_messages_are_one_link_away(admin_client, session, page):
+    rows = append(session, *(f"prompt {number}." for number in range(101)))
+    last = text(admin_client.get(page))
+    assert "prompt 0." not in last and f"?before={rows[1].pk}" in last
+    first = text(admin_client.get(f"{page}?before={rows[1].pk}"))
+    assert "prompt 0." in first and "prompt 1." not in first
+    assert "Back to the latest" in first
+
+
+def test_a_hostile_cursor_is_no_error(admin_client, page):
+    assert admin_client.get(f"{page}?before=%00'").status_code == 200
+
+
+def test_a_prompt_is_queued_and_shows_in_the_queue(admin_client, session, page, prompt):
+    data = {"prompt": "Look\r\naround.", "model": "opus", "allowed_tools": "Read\r\nBash(ls:*)\r\n"}
+    shown = text(admin_client.post(prompt, data, follow=True))
+    job = Job.objects.get(session=session)
+    assert job.data["prompt"] == "Look\naround."
+    assert (job.data["model"], job.data["allowedTools"]) == ("opus", ["Read", "Bash(ls:*)"])
+    assert "Look" in shown and "No worker is running" in shown
+    assert job.pk in LogEntry.objects.get().change_message
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ({"prompt": "   "}, "The prompt is empty"),
+        ({"prompt": "Keep this text.", "model": "--evil"}, "is not a model name"),
+        ({"prompt": "Keep this text.", "allowed_tools": "X,Bash"}, "is not a tool"),
+    ],
+    ids=["empty", "model", "tool"],
+)
+def test_a_mistake_is_explained_above_the_box_and_the_text_stays(
+    admin_client, session, prompt, data, sentence
+):
+    shown = text(admin_client.post(prompt, {"model": "", "allowed_tools": "", **data}))
+    assert shown.index(sentence) < shown.index("<textarea")
+    assert data["prompt"] in shown
+    assert not Job.objects.exists()
+
+
+def test_an_archived_session_takes_no_prompt_and_says_so(admin_client, session, page, prompt):
+    Session.objects.update(state="inactive")
+    assert "takes no prompt" in text(admin_client.get(page))
+    shown = text(admin_client.post(prompt, {"prompt": "Go."}))
+    assert "takes no prompt" in shown
+    assert not Job.objects.exists()
+
+
+def test_a_running_job_can_be_stopped(admin_client, session, page, worker):
+    job = Job.objects.enqueue(session, "Work long.")
+    (attempt,) = queue.claim(worker)
+    shown = text(admin_client.get(page))
+    assert "Work long." in shown and verb(job, "cancel") in shown
+    assert "Stopping" in text(admin_client.post(verb(job, "cancel"), follow=True))
+    attempt.refresh_from_db()
+    assert attempt.cancel_requested_at
+
+
+def test_a_waiting_job_can_be_edited_and_cancelled(admin_client, session, page):
+    job = Job.objects.enqueue(session, "Later.")
+    assert reverse("admin:jobs_app_job_change", args=[job.pk]) in text(admin_client.get(page))
+    admin_client.post(verb(job, "cancel"))
+    job.refresh_from_db()
+    assert job.status == JobStatus.CANCELLED
+
+
+def test_a_failed_job_shows_why_and_can_be_retried(admin_client, session, page, worker):
+    job = failed(session, worker)
+    assert "There is no such model." in text(admin_client.get(page))
+    admin_client.post(verb(job, "retry"))
+    job.refresh_from_db()
+    assert job.status == JobStatus.PENDING
+
+
+def test_a_verb_that_comes_too_late_says_so(admin_client, session, worker):
+    job = failed(session, worker)
+    assert "already ended" in text(admin_client.post(verb(job, "cancel"), follow=True))
+
+
+def test_a_job_of_another_session_is_not_found(admin_client, session, make_session):
+    job = Job.objects.enqueue(make_session("other"), "Go.")
+    address = reverse("admin:sessions_app_session_job", args=[session.pk, job.pk, "cancel"])
+    assert admin_client.post(address).status_code == 404
+
+
+def test_who_may_only_read_sees_no_buttons_and_runs_nothing(reader, session, page, prompt, worker):
+    job = failed(session, worker)
+    Job.objects.enqueue(session, "Wait.")
+    shown = text(reader.get(page))
+    assert "formaction" not in shown and "<textarea" not in shown
+    assert reader.post(prompt, {"prompt": "Go."}).status_code == 403
+    assert reader.post(verb(job, "retry")).status_code == 403
+    assert Job.objects.count() == 2
+
+
+def test_who_may_not_see_sessions_may_not_run_them_either(client, django_user_model, prompt):
+    user = django_user_model.objects.create_user("runner", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="run_job"))
+    client.force_login(user)
+    assert client.post(prompt, {"prompt": "Go."}).status_code == 403
+    assert not Job.objects.exists()
+
+
+def test_acts_are_posts(admin_client, session, prompt):
+    job = Job.objects.enqueue(session, "Go.")
+    assert admin_client.get(prompt).status_code == 405
+    assert admin_client.get(verb(job, "cancel")).status_code == 405
+
+
+def test_the_session_can_be_edited_on_its_page(admin_client, session, page):
+    data = {"name": "Renamed", "state": "active", "context": "", "allowed_tools": ""}
+    shown = text(admin_client.post(page, data, follow=True))
+    session.refresh_from_db()
+    assert session.name == "Renamed"
+    assert "Renamed" in shown
+
+
+def test_a_mistake_in_the_edit_form_opens_it(admin_client, session, page):
+    shown = text(admin_client.post(page, {"name": "", "state": "active"}))
+    assert 'id="edit" open' in shown
+
+
+def test_a_session_that_is_gone_is_no_error(admin_client, session, page):
+    Session.objects.all().delete()
+    assert "doesn’t exist" in text(admin_client.get(page, follow=True))
+
+
+def test_codex_is_not_offered_a_list_of_tools(admin_client, make_session):
+    session = make_session("codex", provider="codex-cli")
+    page = reverse("admin:sessions_app_session_change", args=[session.pk])
+    shown = text(admin_client.get(page))
+    assert 'name="model"' in shown
+    composer = shown[shown.index('id="prompt"') : shown.index('id="edit"')]
+    assert "allowed_tools" not in composer
+
+
+def test_the_page_costs_as_many_queries_for_many_messages_as_for_few(
+    admin_client, session, page, django_assert_max_num_queries
+):
+    append(session, *(f"prompt {number}." for number in range(100)))
+    with django_assert_max_num_queries(20):
+        admin_client.get(page)
