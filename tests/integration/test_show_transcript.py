@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from asgiref.sync import sync_to_async
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 from sessions_app import following, transcript
 from sessions_app.following import follow
@@ -15,6 +16,13 @@ from sessions_app.transcript import NewMessage
 from tests import recorded
 
 TIMEOUT = 10
+
+
+@pytest.fixture
+def thread_without_connection(transactional_db):
+    """Closes what `sync_to_async`'s own thread has opened, so that the database can go."""
+    yield
+    asyncio.run(sync_to_async(connections.close_all)())
 
 
 def append(session, *texts: str) -> list[str]:
@@ -113,7 +121,7 @@ def test_an_empty_session_shows_nothing(session):
     assert show(session.pk) == ""
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("thread_without_connection")
 def test_following_shows_old_messages_and_then_new_ones_as_they_are_committed(session):
     (_, second) = append(session, "old", "cursor")
     append(session, "before")
@@ -138,7 +146,7 @@ def test_following_shows_old_messages_and_then_new_ones_as_they_are_committed(se
     assert shown == ["before", "after", "last"]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("thread_without_connection")
 def test_what_was_committed_before_the_end_is_still_shown(session):
     shown: list[str] = []
 
