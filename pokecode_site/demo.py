@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 
 from jobs_app import agents
-from jobs_app.agents import demo_project
+from jobs_app.agents.demo_project import create as create_sample_project
 from jobs_app.models import Job
 from pokecode_site.first_admin import PASSWORD_VARIABLE
 from sessions_app.models import Provider, Session
@@ -44,7 +44,7 @@ def environment() -> dict[str, str]:
 def prepare() -> None:
     """The sample project, and at the first start a session for each agent with prompts to run."""
     project = settings.POKECODE_PROJECT_ROOTS[0] / "sample"
-    demo_project.create(project)
+    create_sample_project(project)
     if Session.objects.exists():
         return
     for provider, prompts in PROMPTS.items():

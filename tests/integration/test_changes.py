@@ -62,7 +62,7 @@ def writer(session):
         process.stdin.close()
 
 
-def _commit(writer: subprocess.Popen[str], channel: str) -> None:
+def _commit(writer, channel):
     writer.stdin.write(f"{channel}\n")
     writer.stdin.flush()
     assert writer.stdout.readline() == "committed\n"

@@ -52,9 +52,10 @@ class Up:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for process in [self.process, *self.family()]:
-            process.kill()
+        self.process.kill()
         self.process.wait()
+        for process in self.family():
+            process.kill()
 
     def text(self) -> str:
         return self.output.read_text()

@@ -19,7 +19,7 @@ FAKE_AGENT = ROOT / "tests" / "fakes" / "agent.py"
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], timeout: float = 30, what: str = "") -> T:
+def wait_for(condition: Callable[[], T | None], timeout: float = 30, what: str = "") -> T:
     """The condition's first true value; fails the test after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
@@ -80,7 +80,7 @@ class Site:
         done = self.manage("submit_prompt", session, "-", *options, stdin=prompt.encode())
         return done.stdout.strip()
 
-    def drain(self, **environment: str) -> None:
+    def drain(self, **environment):
         self.manage("process_jobs", "--drain", **environment)
 
     @contextmanager

@@ -5,6 +5,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import get_commands, load_command_class
@@ -50,15 +51,14 @@ def _own_actions(command: BaseCommand) -> Iterator[argparse.Action]:
 
 
 def _usage(action: argparse.Action) -> str:
+    name = str(action.metavar or action.dest.upper())
     if not action.option_strings:
-        name = action.metavar or action.dest.upper()
-        return {"*": f"[{name}]…", "?": f"[{name}]"}.get(action.nargs, name)
-    words = [action.option_strings[-1]]
-    if action.nargs != 0:
-        choices = "{" + ",".join(map(str, action.choices)) + "}" if action.choices else ""
-        words.append(action.metavar or choices or action.dest.upper())
+        return {"*": f"[{name}]…", "?": f"[{name}]"}.get(str(action.nargs), name)
+    if action.choices:
+        name = "{" + ",".join(map(str, action.choices)) + "}"
+    value = "" if action.nargs == 0 else f" {name}"
     repeated = "…" if isinstance(action, argparse._AppendAction) else ""
-    return f"[{' '.join(words)}]{repeated}"
+    return f"[{action.option_strings[-1]}{value}]{repeated}"
 
 
 def _row(name: str, command: BaseCommand) -> list[str]:
@@ -70,28 +70,29 @@ def test_the_command_table_is_what_the_commands_take_and_say(readme):
     assert sorted(_rows(readme, "Commands")) == sorted(expected)
 
 
-def _settings() -> dict[str, str | None]:
+def _settings() -> dict[str, str]:
     """Each variable that settings.py reads, and its default where that is a constant."""
     tree = ast.parse((ROOT / "pokecode_site" / "settings.py").read_text())
-    return {
-        call.args[0].value: _default(call)
-        for call in ast.walk(tree)
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and isinstance(call.func.value, ast.Name)
-        and call.func.value.id == "env"
-        and isinstance(call.args[0], ast.Constant)
-    }
+    return dict(_read(node) for node in ast.walk(tree) if _reads_environment(node))
 
 
-def _default(call: ast.Call) -> str:
+def _reads_environment(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(ast.Attribute(ast.Name("env")), [ast.Constant(), *_]):
+            return True
+    return False
+
+
+def _read(call: Any) -> tuple[str, str]:
+    """(name, default) of a call such as `env.integer("NAME", 3, …)`."""
+    name = call.args[0].value
     if len(call.args) < 2:
-        return "off" if call.func.attr == "boolean" else "none"
+        return name, "off" if call.func.attr == "boolean" else "none"
     try:
         value = ast.literal_eval(call.args[1])
     except ValueError:
-        return "in words"
-    return f"`{','.join(value) if isinstance(value, list) else value}`"
+        return name, "in words"
+    return name, f"`{','.join(value) if isinstance(value, list) else value}`"
 
 
 def test_the_settings_table_is_what_the_settings_read(readme):

@@ -22,7 +22,9 @@ def test_what_hides_is_shown_by_its_code(hostile, shown):
     assert visible(hostile) == shown
 
 
-@pytest.mark.parametrize("text", ["", "plain", "two\n\tlines", "Größe 大小 עברית 🎉", "no\u00a0break"])
+@pytest.mark.parametrize(
+    "text", ["", "plain", "two\n\tlines", "Größe 大小 עברית 🎉", "no\u00a0break"]
+)
 def test_what_can_be_seen_stays_as_it_is(text):
     assert visible(text) == text
 
