@@ -1,4 +1,7 @@
-"""System checks of settings that are wrong only together."""
+"""System checks of settings that are wrong only together, or in a settings module of one's own.
+
+The environment's values were checked one by one when the settings read them.
+"""
 
 from typing import Any
 

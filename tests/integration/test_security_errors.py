@@ -10,7 +10,7 @@ from django.contrib.sessions.serializers import JSONSerializer
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.http import HttpRequest
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.urls import path
 from django.utils.module_loading import import_string
 
@@ -52,6 +52,15 @@ def test_trouble_with_the_database_is_one_sentence(page, trouble, sentence):
     assert response.status_code == 503
     assert sentence in response.content.decode()
     assert len(response.content.splitlines()) == 1
+
+
+@pytest.mark.asyncio
+async def test_an_asynchronous_server_says_the_same(settings):
+    settings.ROOT_URLCONF = __name__
+    client = AsyncClient(raise_request_exception=False)
+    locked, bug = await client.get("/broken/database is locked"), await client.get("/broken/bug")
+    assert (locked.status_code, bug.status_code) == (503, 500)
+    assert b"hunter2" not in bug.content
 
 
 def test_the_debugger_of_a_development_server_cannot_be_started():

@@ -57,6 +57,11 @@ def test_without_a_login_nothing_but_login_and_health_answers(paths, method, cli
             assert response.status_code in (403, 404, 405), path
 
 
+def test_no_address_answers_under_a_foreign_host_name(paths, operator):
+    for path in [*paths, STATIC]:
+        assert operator.get(path, headers={"Host": "evil.example"}).status_code == 400, path
+
+
 def test_health_says_no_more_than_that_it_lives(client, db):
     for path in ("/health/live", "/health/ready"):
         assert client.get(path).content == b"ok\n"

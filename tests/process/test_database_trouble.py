@@ -2,13 +2,14 @@
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 
 import pytest
 
-from tests.process.site import ROOT, Site
+from tests.process.site import ROOT, Site, wait_for
 
 
 def assert_one_sentence(done: subprocess.CompletedProcess[str], *parts: str) -> None:
@@ -60,6 +61,25 @@ def test_the_traceback_is_there_for_who_asks(site: Site, tmp_path):
     directory = str(tmp_path / "new")
     done = site.manage("queue_status", "--traceback", check=False, POKECODE_DATA_DIR=directory)
     assert "Traceback" in done.stderr
+
+
+def test_an_interrupted_command_ends_without_a_traceback(site: Site):
+    waiting = "print('ready', flush=True); input()"
+    command = [sys.executable, str(ROOT / "manage.py"), "shell", "--command", waiting]
+    with subprocess.Popen(
+        command,
+        env=site.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        wait_for(lambda: "ready" in process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert complaint == ""
 
 
 # A disk of 2 MB in a mount namespace of its own: gone with the process, seen by nobody else.
