@@ -11,9 +11,7 @@ def found(check) -> list[str]:
 
 @pytest.mark.parametrize(("engine", "ids"), [("sqlite3", []), ("mysql", ["pokecode.E001"])])
 def test_a_third_database_is_refused(monkeypatch, engine, ids):
-    configured = SimpleNamespace(
-        DATABASES={"default": {"ENGINE": f"django.db.backends.{engine}"}}
-    )
+    configured = SimpleNamespace(DATABASES={"default": {"ENGINE": f"django.db.backends.{engine}"}})
     monkeypatch.setattr(checks, "settings", configured)
     assert found(checks.supported_databases) == ids
 

@@ -184,7 +184,7 @@ def test_another_work_tree_is_not_believed(git_project, tmp_path):
 
 
 def test_a_remote_from_an_included_file_is_not_taken(git_project, tmp_path):
-    (tmp_path / "included").write_text("[remote \"origin\"]\n\turl = https://other.example\n")
+    (tmp_path / "included").write_text('[remote "origin"]\n\turl = https://other.example\n')
     config(git_project, "include.path", str(tmp_path / "included"))
     assert run(git_project, "git", "config", "remote.origin.url") == "https://other.example"
     assert "repository" not in git.describe(git_project)
