@@ -26,7 +26,6 @@ class AttemptAdmin(ReadOnlyMixin, SessionLinkMixin, BaseAdmin):
         "duration",
         "tokens",
         "cost",
-        "on_host",
         "failure",
     ]
     list_filter = [SessionFilter, "outcome", "started_at"]
@@ -94,7 +93,7 @@ class AttemptAdmin(ReadOnlyMixin, SessionLinkMixin, BaseAdmin):
             return EMPTY
         return f"{attempt.input_tokens + (attempt.output_tokens or 0):,}"
 
-    @admin.display(description="cost, as recorded", ordering="cost_usd")
+    @admin.display(description="cost", ordering="cost_usd")
     def cost(self, attempt: JobAttempt) -> str:
         return EMPTY if attempt.cost_usd is None else f"${attempt.cost_usd:.4f}"
 

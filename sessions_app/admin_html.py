@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
+from django.utils.timesince import timesince, timeuntil
 
 from sessions_app.visible import visible
 
@@ -55,17 +55,26 @@ def when(moment: datetime | None) -> str | SafeString:
         '<time datetime="{}">{}</time> ({})',
         local.isoformat(),
         f"{local:%Y-%m-%d %H:%M:%S}",
-        f"{timesince(moment, depth=1)} ago" if moment <= timezone.now() else "to come",
+        _relative(moment),
     )
+
+
+def _relative(moment: datetime) -> str:
+    age = timezone.now() - moment
+    if age < timedelta():
+        return f"in {timeuntil(moment, depth=1)}"
+    return "just now" if age < timedelta(minutes=1) else f"{timesince(moment, depth=1)} ago"
 
 
 def lasted(duration: timedelta) -> str:
     """A duration in its two largest units: 4.2 s, 3 min 4 s, 2 h 10 min."""
     seconds = max(0.0, duration.total_seconds())
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f}\u00a0s"
     minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 60:
+        return f"{minutes}\u00a0min {rest}\u00a0s"
+    return f"{minutes // 60}\u00a0h {minutes % 60}\u00a0min"
 
 
 def long_text(text: str) -> SafeString:
