@@ -176,9 +176,7 @@ def test_messages_are_found_by_session_and_by_words(admin_client, make_session):
     assert not admin_client.get(url(SessionMessage), {"session": "x"}).context["cl"].result_list
 
 
-def test_a_long_list_counts_no_further_than_it_says(
-    admin_client, session, messages, monkeypatch
-):
+def test_a_long_list_counts_no_further_than_it_says(admin_client, session, messages, monkeypatch):
     monkeypatch.setattr(admin_base, "COUNT_LIMIT", 2)
     page = admin_client.get(url(SessionMessage))
     assert "2 messages" in " ".join(text(page).split())

@@ -71,9 +71,7 @@ def test_editing_changes_what_the_form_names_and_nothing_else(admin_client, sess
     assert (changed.message_count, changed.is_working) == (0, False)
 
 
-def test_editing_keeps_what_a_worker_changes_at_the_same_moment(
-    admin_client, session, monkeypatch
-):
+def test_editing_keeps_what_a_worker_changes_at_the_same_moment(admin_client, session, monkeypatch):
     """The form was loaded before a message came; saving it must not undo the count."""
     saved = Session.save
 
@@ -148,9 +146,7 @@ def test_deleting_asks_with_the_number_of_messages_and_jobs(admin_client, sessio
 def test_a_session_with_a_running_job_is_not_deleted(admin_client, session, worker):
     queue.enqueue(session, "Look")
     queue.claim(worker)
-    response = admin_client.post(
-        url(Session, "delete", session.pk), {"post": "yes"}, follow=True
-    )
+    response = admin_client.post(url(Session, "delete", session.pk), {"post": "yes"}, follow=True)
     [sentence] = said(response)
     assert sentence == (
         "The session “project” has a running job: cancel the job first, then delete the session."
