@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.process.site import ROOT, Site, wait_for
+from tests.process.site import ROOT, Site
 
 
 def assert_one_sentence(done: subprocess.CompletedProcess[str], *parts: str) -> None:
@@ -75,7 +75,7 @@ def test_an_interrupted_command_ends_without_a_traceback(site: Site):
         text=True,
     ) as process:
         assert process.stdout is not None
-        wait_for(lambda: "ready" in process.stdout.readline())
+        assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
         _, complaint = process.communicate(timeout=30)
     assert process.returncode == 130
