@@ -127,9 +127,7 @@ def test_words_are_counted_once_over_a_resumed_conversation(demo, tool):
 
 
 def test_an_unknown_conversation_is_refused(demo):
-    code, events, err = demo.run(
-        "claude", "Go on.", "--resume=f3b0c442-0000-4000-8000-000000000000"
-    )
+    code, events, err = demo.run("claude", "Go on.", f"--resume={uuid.uuid4()}")
     assert (code, events) == (1, [])
     assert "No conversation found" in err
 
