@@ -65,7 +65,7 @@ def test_the_traceback_is_there_for_who_asks(site: Site, tmp_path):
 
 def test_an_interrupted_command_ends_without_a_traceback(site: Site):
     waiting = "print('ready', flush=True); input()"
-    command = [sys.executable, str(ROOT / "manage.py"), "shell", "--command", waiting]
+    command = [sys.executable, str(ROOT / "manage.py"), "shell", "-v0", "--command", waiting]
     with subprocess.Popen(
         command,
         env=site.environment,
