@@ -77,8 +77,10 @@ class Recorder:
 
     async def _pause(self) -> None:
         """Let lines that come close together share a commit; an action does not wait."""
+        # Not wait_for: in Python 3.11 it loses a cancellation that comes with the event.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._urgent.wait(), GROUP_INTERVAL)
+            async with asyncio.timeout(GROUP_INTERVAL):
+                await self._urgent.wait()
 
     def _next_group(self) -> list[Entry]:
         group = [self._entries.popleft() for _ in range(min(len(self._entries), GROUP_LIMIT))]

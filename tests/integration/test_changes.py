@@ -87,6 +87,23 @@ def test_a_commit_of_another_process_rings_at_once(writer):
     assert asyncio.run(listen()) < SOON
 
 
+@pytest.mark.parametrize("steps", range(4))
+def test_a_ring_does_not_swallow_a_cancellation(steps):
+    async def ring_and_cancel() -> None:
+        bell = changes.Bell()
+        waiting = asyncio.create_task(bell.wait(60))
+        await asyncio.sleep(0)
+        bell.ring()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if not waiting.done():
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+
+    asyncio.run(ring_and_cancel())
+
+
 def test_a_rolled_back_change_is_silent(session):
     async def listen() -> bool:
         async with changes.listen(changes.JOBS) as bell:
