@@ -26,6 +26,7 @@ admin.site.unregister(Session)
 
 @admin.register(Session)
 class WorkspaceAdmin(SessionJobsAdmin):
+    add_form_template = "admin/change_form.html"
     change_form_template = "pokecode_site/workspace.html"
 
     def get_urls(self) -> list[URLPattern]:

@@ -14,6 +14,7 @@ const connection = document.getElementById("connection");
 const composer = document.querySelector(".composer");
 
 let unseen = 0;
+let settling = 0; // frames left
 
 // --- the end of the conversation -------------------------------------------------
 
@@ -26,10 +27,22 @@ const goToEnd = () => {
   window.scrollBy(0, bottom - window.innerHeight);
 };
 
-// Rows that come into view get their real height, which moves the end once more.
-const settleAtEnd = (frames = 20) => {
+// Rows that come into view get their real height, which moves the end once more, so this
+// goes on for some frames; a person who scrolls meanwhile has the last word.
+const settle = () => {
+  if (!settling) return;
+  settling -= 1;
   goToEnd();
-  if (frames) requestAnimationFrame(() => settleAtEnd(frames - 1));
+  requestAnimationFrame(settle);
+};
+
+const settleAtEnd = (frames = 20) => {
+  settling = frames;
+  settle();
+};
+
+const stopSettling = () => {
+  settling = 0;
 };
 
 const countUnseen = (added) => {
@@ -152,6 +165,9 @@ const start = () => {
   showElapsed();
   newer.addEventListener("click", () => settleAtEnd());
   window.addEventListener("scroll", () => isAtEnd() && countUnseen(-unseen), { passive: true });
+  for (const act of ["wheel", "touchmove", "keydown"]) {
+    window.addEventListener(act, stopSettling, { passive: true });
+  }
   window.addEventListener("hashchange", openTarget);
   document.querySelector(".to-latest")?.remove();
   document.getElementById("earlier")?.addEventListener("click", loadEarlier);
