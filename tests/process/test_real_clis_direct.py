@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -15,6 +15,7 @@ import pytest
 
 from jobs_app.agents import AGENTS, Agent
 from jobs_app.agents.base import Exit, Request, Verdict
+from sessions_app.ids import new_id
 from sessions_app.providers import PROVIDERS, events
 from tests.fakes import real_clis
 from tests.fakes.model_server import ModelServer
@@ -46,7 +47,6 @@ class Host:
     project: Path
     server: ModelServer
     usage: Any = None
-    private: list[Path] = field(default_factory=list)
 
     @property
     def agent(self) -> Agent:
@@ -85,11 +85,11 @@ class Host:
         return self._judge(request, stdout, exit)
 
     def _request(self, prompt: str, **fields: Any) -> Request:
-        private = self.home / f"private-{len(self.private)}"
+        run_id = new_id()  # unique, as in life: the processes of a run are found by it
+        private = self.home / run_id
         private.mkdir(mode=0o700, parents=True)
-        self.private.append(private)
         known = {"project_path": str(self.project), "private_directory": str(private), **fields}
-        return Request(f"run-{len(self.private)}", prompt, **known)
+        return Request(run_id, prompt, **known)
 
     def _start(self, request: Request) -> subprocess.Popen[bytes]:
         with mock.patch.dict(os.environ, self.environment, clear=True):
@@ -221,7 +221,7 @@ def test_context_reaches_the_model(host):
 
 def test_a_leading_slash_reaches_the_model(host):
     run = host.run("/cost of this")
-    assert run.verdict.outcome == "succeeded"
+    assert run.verdict == Verdict("succeeded")
     assert "/cost of this" in host.server.prompts[0].text
 
 
@@ -243,15 +243,21 @@ def test_claude_obeys_the_settings_of_a_project_only_when_it_is_trusted(claude, 
     """Hooks, MCP servers, and an address that would get the key."""
     with ModelServer() as elsewhere:
         _set_traps_for_claude(claude.project, canary, elsewhere.url)
-        run = claude.run("SAY hello", trusted=trusted)
+        prompt = _until(f"{canary}-mcp") if trusted else "SAY hello"
+        run = claude.run(prompt, trusted=trusted, allowed_tools=["Bash"])
     keys = {request.headers.get("x-api-key") for request in elsewhere.prompts}
     made = {path.name for path in canary.parent.glob("canary-*")}
-    assert run.verdict.outcome == "succeeded"
+    assert run.verdict == Verdict("succeeded")
     if trusted:
         assert {"canary-hook", "canary-mcp"} <= made
         assert keys == {real_clis.KEY}
     else:
         assert (made, keys) == (set(), set())
+
+
+def _until(canary: Path | str) -> str:
+    """A prompt for a run that waits for what starts beside it."""
+    return f"RUN until [ -e {canary} ]; do sleep 0.05; done"
 
 
 def _set_traps_for_claude(project: Path, canary: Path, url: str) -> None:
@@ -277,9 +283,11 @@ def test_codex_obeys_the_settings_of_a_project_only_when_it_is_trusted(
 ):
     codex.project = codex.project.rename(codex.project.parent / name)
     _set_traps_for_codex(codex.project, canary)
-    run = codex.run("SAY hello", trusted=trusted)
-    assert run.verdict.outcome == "succeeded"
+    run = codex.run(_until(canary) if trusted else "SAY hello", trusted=trusted)
+    assert run.verdict == Verdict("succeeded")
     assert canary.exists() == trusted
+    models = {request.body["model"] for request in codex.server.prompts}
+    assert (models == {"model-of-the-project"}) == trusted
 
 
 def test_what_codex_itself_trusts_is_not_trusted_here(codex, canary):
@@ -292,10 +300,12 @@ def test_what_codex_itself_trusts_is_not_trusted_here(codex, canary):
         codex.project = inner
         codex.run("SAY hello")
     assert not canary.exists()
+    assert {request.body["model"] for request in codex.server.prompts} == {"gpt-5.5"}
 
 
 def _set_traps_for_codex(project: Path, canary: Path) -> None:
     (project / ".codex").mkdir()
     (project / ".codex" / "config.toml").write_text(
+        'model = "model-of-the-project"\n'
         f'[mcp_servers.trap]\ncommand = "sh"\nargs = ["-c", "touch {canary}"]\n'
     )
