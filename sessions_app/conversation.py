@@ -31,6 +31,9 @@ REMEMBERED_CALLS = 200
 DEEPEST = 3
 """Levels of calls within calls that are drawn; what lies deeper joins the last level."""
 
+SHORT_CHANGE = 12
+"""Lines of a difference that is shown without being asked for."""
+
 KINDS: dict[type, str] = {
     Prompt: "prompt",
     Text: "text",
@@ -86,6 +89,13 @@ class Entry:
     @property
     def changes(self) -> list[Part]:
         return [part for part in self.parts if isinstance(part.shape, FileChange)]
+
+    @property
+    def is_short_change(self) -> bool:
+        """True for a difference that takes no more room open than a few folded rows."""
+        shapes = [self.shape, *(part.shape for part in self.parts)]
+        lines = [len(shape.lines) for shape in shapes if isinstance(shape, FileChange)]
+        return 0 < sum(lines) <= SHORT_CHANGE
 
     @property
     def failure(self) -> ToolResult | None:

@@ -6,12 +6,16 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.process.conftest import migrated_data_directory  # noqa: F401 - a fixture
 from tests.process.running import Up
 from tests.process.site import Database, Site
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 CHROMIUM = os.environ.get("POKECODE_TEST_CHROMIUM") or shutil.which("chromium")
 PASSWORD = "correct horse battery"
@@ -51,9 +55,13 @@ class RunningSite(Site):
 class Watched:
     """A page, and everything that should not have happened in it."""
 
-    page: object
+    page: "Page"
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+
+    def note(self, message: "ConsoleMessage") -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
 
     def log_in(self, site: RunningSite) -> None:
         self.page.goto(f"{site.url}/admin/")
@@ -81,7 +89,7 @@ def running_site(tmp_path_factory, migrated_data_directory) -> Iterator[RunningS
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[object]:
+def chromium() -> "Iterator[Browser]":
     """Closed with its module: while it is open, this thread has an event loop that runs."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="playwright is missing: pip install playwright"
@@ -101,7 +109,7 @@ def open_page(chromium) -> Iterator[Callable[..., Watched]]:
     """Opens watched pages; the options are those of a browser context."""
     contexts = []
 
-    def open_page(**options: object) -> Watched:
+    def open_page(**options: Any) -> Watched:
         context = chromium.new_context(**options)
         contexts.append(context)
         context.set_default_timeout(20_000)
@@ -111,11 +119,7 @@ def open_page(chromium) -> Iterator[Callable[..., Watched]]:
         page.on("request", lambda request: watched.requests.append(request.url))
         page.on("pageerror", lambda error: watched.complaints.append(str(error)))
         page.on("dialog", lambda dialog: watched.complaints.append(dialog.message))
-        page.on(
-            "console",
-            lambda message: message.type in ("error", "warning")
-            and watched.complaints.append(message.text),
-        )
+        page.on("console", watched.note)
         return watched
 
     yield open_page
