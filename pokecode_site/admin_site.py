@@ -8,6 +8,8 @@ from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
+from pokecode_site import dashboard
+
 
 class PokeCodeAdminSite(admin.AdminSite):
     site_title = "PokéCode"
@@ -17,18 +19,14 @@ class PokeCodeAdminSite(admin.AdminSite):
     site_url = None
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        view = self.admin_view(self.dashboard)
+        view = self.admin_view(self.dashboard_view)
         return [path("dashboard/", view, name="dashboard"), *super().get_urls()]
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        from pokecode_site import dashboard
-
         return super().index(request, {**dashboard.context(request), **(extra_context or {})})
 
-    def dashboard(self, request: HttpRequest) -> HttpResponse:
+    def dashboard_view(self, request: HttpRequest) -> HttpResponse:
         """The part of the first page that follows what happens."""
-        from pokecode_site import dashboard
-
         return render(request, "pokecode_site/dashboard.html", dashboard.context(request))
