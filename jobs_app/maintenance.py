@@ -1,7 +1,6 @@
 """Rescue and prune: one sweep a call, returns counts; the worker and the commands call the same."""
 
 import logging
-import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,8 +9,8 @@ from django.utils import timezone
 
 from jobs_app import hosts, queue
 from jobs_app.agents import tree
-from jobs_app.executor import run_directory
 from jobs_app.models import JobAttempt, Worker
+from jobs_app.plans import remove_private_files
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ def _end_run(attempt: JobAttempt, here: hosts.Host) -> bool:
         except tree.StillAlive as error:
             logger.error("Attempt %s stays open: %s", attempt.pk, error)
             return False
-    shutil.rmtree(run_directory(attempt.pk), ignore_errors=True)
+    remove_private_files(attempt.pk)
     return True
 
 

@@ -8,51 +8,21 @@ What a run writes is fenced by its attempt: an attempt that is no longer open an
 held by the same worker changes nothing, and the verb returns False.
 """
 
-import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F, Max
 from django.utils import timezone
 
-from jobs_app import claiming
+from jobs_app import claiming, leases
+from jobs_app.leases import End, Ending, RunReport, Start
 from jobs_app.models import Job, JobAttempt, JobStatus, Outcome, Worker
-from sessions_app import changes, transcript
+from sessions_app import bulk, changes, transcript
 from sessions_app.models import MessageType, Session, SessionState
-from sessions_app.providers import Usage, events
+from sessions_app.providers import events
 from sessions_app.transcript import NewMessage
-
-BACKOFF_CAP = timedelta(minutes=10)
-RATE_LIMIT_WAIT = timedelta(minutes=5)
-"""How long a rate-limited job waits when the agent did not say until when."""
-
-USAGE_COLUMNS = (
-    "input_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class RunReport:
-    """What a run leaves on its attempt. `error` is a sentence for a person."""
-
-    outcome: str
-    error: str | None = None
-    exit_code: int | None = None
-    provider_session_id: str | None = None
-    usage: Usage | None = None
-    raw_usage: Any = None
-    cost_usd: Decimal | None = None
-    git_head_after: str | None = None
-
 
 # --- what people ask for ----------------------------------------------------
 
@@ -170,7 +140,8 @@ def remove(jobs: Iterable[Job]) -> int:
 def claim(worker: Worker, limit: int = 1) -> list[JobAttempt]:
     """Take the oldest runnable jobs, at most `limit`, each with its open attempt.
 
-    Never two of one session, never a later prompt before an earlier one.
+    Never two of one session, never a later prompt before an earlier one. The
+    prompt becomes a user message now, once, however often its job is run.
     """
     now = timezone.now()
     with transaction.atomic():
@@ -178,93 +149,65 @@ def claim(worker: Worker, limit: int = 1) -> list[JobAttempt]:
         if not ids:
             return []
         jobs = list(Job.objects.filter(pk__in=ids).select_related("session").order_by("pk"))
-        attempts = _open_attempts(worker, jobs, now)
-        for attempt in attempts:
-            Session.objects.filter(pk=attempt.session_id).update(
-                is_working=True,
-                current_job_id=attempt.job_id,
-                last_job_status=JobStatus.PROCESSING,
-                updated_at=now,
-            )
+        attempts = leases.open_attempts(worker, jobs, now)
+        _show_prompts(jobs)
+        leases.mark_working(attempts, now)
         changes.announce(changes.JOBS)
     return attempts
 
 
-def begin(attempt: JobAttempt, *, git_head: str | None = None) -> bool:
-    """The run starts: its prompt becomes a user message, once, however often it is run."""
-    with transaction.atomic():
-        if not held([attempt]):
-            return False
-        JobAttempt.objects.filter(pk=attempt.pk).update(git_head_before=git_head)
-        job = Job.objects.get(pk=attempt.job_id)
-        if "messageId" in job.data:
-            return True
-        message_id = transcript.next_id(job.session_id)
-        transcript.append(
-            [
-                NewMessage(
-                    id=message_id,
-                    session_id=job.session_id,
-                    provider=attempt.session.provider,
-                    type=MessageType.USER,
-                    content=events.prompt(job.prompt, message_id).raw,
-                )
-            ]
-        )
-        job.data["messageId"] = message_id
-        job.save(update_fields=["data"])
-    return True
-
-
 def held(attempts: Iterable[JobAttempt]) -> set[str]:
     """Which of these attempts are still open and held by their worker, locked until commit."""
-    rows = {attempt.pk: attempt.worker_id for attempt in attempts}
-    found = JobAttempt.objects.select_for_update().open().filter(pk__in=rows)
-    pairs = found.order_by("pk").values_list("pk", "worker_id")
-    return {pk for pk, worker_id in pairs if rows[pk] == worker_id}
+    return set(leases.held(attempts))
 
 
-def record_process(attempt: JobAttempt, pid: int, started: int | None) -> bool:
-    """Note which process runs the attempt, so that a later worker can find it."""
-    own = JobAttempt.objects.held_by(attempt.worker_id).filter(pk=attempt.pk)
-    return bool(own.update(pid=pid, process_started=started))
+def record_starts(starts: Sequence[Start]) -> None:
+    """Note which process runs each attempt, so that a later worker can find it.
+
+    Only for attempts that are known to be held in this transaction.
+    """
+    rows = [(s.pid, s.process_started, s.git_head, s.attempt.pk) for s in starts]
+    bulk.update(JobAttempt, ("pid", "process_started", "git_head_before"), rows)
 
 
 def complete(attempt: JobAttempt, report: RunReport) -> bool:
     """The agent did what it was asked."""
-    return _close(attempt, report, _ended(JobStatus.COMPLETED, error=report.error))
+    return _end(Ending(attempt, report, End.COMPLETE))
 
 
 def fail(attempt: JobAttempt, report: RunReport, *, permanent: bool = False) -> bool:
     """The run failed: try again later, or end as failed when that cannot help."""
-    with transaction.atomic():
-        if _cancel_requested(attempt):
-            return _close(attempt, report, _ended(JobStatus.CANCELLED, error=report.error))
-        job = Job.objects.get(pk=attempt.job_id)
-        if permanent or job.attempts >= job.max_attempts:
-            return _close(attempt, report, _ended(JobStatus.FAILED, error=report.error))
-        due = timezone.now() + backoff(job.attempts)
-        return _close(attempt, report, _waiting(error=report.error, next_retry_at=due))
+    return _end(Ending(attempt, report, End.FAIL, permanent=permanent))
 
 
 def end_cancelled(attempt: JobAttempt, report: RunReport) -> bool:
     """The run was stopped because somebody cancelled its job."""
-    return _close(attempt, report, _ended(JobStatus.CANCELLED, error=report.error))
+    return _end(Ending(attempt, report, End.CANCEL))
 
 
 def release(attempt: JobAttempt, report: RunReport) -> bool:
     """The worker stops: the job goes back to the queue and has lost no attempt."""
-    return _give_back(attempt, report, None)
+    return _end(Ending(attempt, report, End.RELEASE))
 
 
 def defer(attempt: JobAttempt, report: RunReport, until: datetime | None) -> bool:
     """The agent is at a limit: try again at `until`; costs no attempt."""
-    return _give_back(attempt, report, until or timezone.now() + RATE_LIMIT_WAIT)
+    return _end(Ending(attempt, report, End.DEFER, until=until))
+
+
+def end(endings: Sequence[Ending]) -> set[str]:
+    """Close these runs, each by its verb; returns the attempts whose lease had not moved."""
+    with transaction.atomic():
+        held = leases.held(ending.attempt for ending in endings)
+        ended = [ending for ending in endings if ending.attempt.pk in held]
+        leases.close(ended, {pk for pk, asked in held.items() if asked}, timezone.now())
+        changes.announce(changes.JOBS)
+    return set(held)
 
 
 def rescue(attempt: JobAttempt) -> bool:
     """Close an attempt whose worker is gone; call it only when nothing of its run is left."""
-    job = Job.objects.get(pk=attempt.job_id)
+    job = attempt.job
     last = job.attempts >= job.max_attempts
     error = f"The worker on {attempt.host} died during this run" + (
         f", and this was attempt {job.attempts} of {job.max_attempts}." if last else "."
@@ -272,7 +215,7 @@ def rescue(attempt: JobAttempt) -> bool:
     with transaction.atomic():
         if not held([attempt]):
             return False
-        transcript.append([failure_message(attempt, error)])
+        transcript.store([failure_message(attempt, error)])
         return fail(attempt, RunReport(Outcome.LOST, error))
 
 
@@ -290,20 +233,8 @@ def prune(older_than: timedelta, *, dry_run: bool = False, batch: int = 500) -> 
 # --- what the verbs share ---------------------------------------------------
 
 
-def backoff(attempts: int) -> timedelta:
-    """2^attempts x 2 s, capped, with up to a quarter more so that retries do not come in step."""
-    base = min(BACKOFF_CAP, timedelta(seconds=2 * 2 ** min(attempts, 20)))
-    return base * (1 + random.random() / 4)  # noqa: S311 - jitter, not a secret
-
-
-def failure_message(attempt: JobAttempt, error: str, detail: str = "") -> NewMessage:
-    """The error message that a failed run leaves in the transcript."""
-    return NewMessage(
-        session_id=attempt.session_id,
-        provider=attempt.session.provider,
-        type=MessageType.ERROR,
-        content=events.error(error, detail).raw,
-    )
+def _end(ending: Ending) -> bool:
+    return bool(end([ending]))
 
 
 def _options(
@@ -326,78 +257,29 @@ def _require_active(session_id: str) -> None:
         raise ValidationError("This session is archived: make it active again first.")
 
 
-def _open_attempts(worker: Worker, jobs: Sequence[Job], now: datetime) -> list[JobAttempt]:
-    runs = JobAttempt.objects.filter(job__in=jobs).values("job_id").order_by()
-    last = dict(runs.annotate(last=Max("number")).values_list("job_id", "last"))
-    return JobAttempt.objects.bulk_create(
-        JobAttempt(
-            job=job,
-            session=job.session,
-            number=last.get(job.pk, 0) + 1,
-            worker_id=worker.pk,
-            host=worker.host,
-            boot_id=worker.boot_id,
-            started_at=now,
-        )
-        for job in jobs
+def _show_prompts(jobs: Sequence[Job]) -> None:
+    new = [job for job in jobs if "messageId" not in job.data]
+    ids = transcript.store(
+        [
+            NewMessage(
+                session_id=job.session_id,
+                provider=job.session.provider,
+                type=MessageType.USER,
+                content=events.prompt(job.prompt, job.prompt_id).raw,
+            )
+            for job in new
+        ]
     )
+    for job, message_id in zip(new, ids, strict=True):
+        job.data["messageId"] = message_id
+    bulk.update(Job, ("data",), ((job.data, job.pk) for job in new))
 
 
-def _cancel_requested(attempt: JobAttempt) -> bool:
-    own = JobAttempt.objects.select_for_update().held_by(attempt.worker_id).filter(pk=attempt.pk)
-    return own.values_list("cancel_requested_at", flat=True).first() is not None
-
-
-def _give_back(attempt: JobAttempt, report: RunReport, due: datetime | None) -> bool:
-    with transaction.atomic():
-        if _cancel_requested(attempt):
-            return _close(attempt, report, _ended(JobStatus.CANCELLED, error=report.error))
-        waiting = _waiting(error=report.error, next_retry_at=due)
-        return _close(attempt, report, {**waiting, "attempts": F("attempts") - 1})
-
-
-def _ended(status: str, *, error: str | None) -> dict[str, Any]:
-    return {
-        "status": status,
-        "error": error,
-        "completed_at": timezone.now(),
-        "next_retry_at": None,
-    }
-
-
-def _waiting(*, error: str | None, next_retry_at: datetime | None) -> dict[str, Any]:
-    return {"status": JobStatus.PENDING, "error": error, "next_retry_at": next_retry_at}
-
-
-def _close(attempt: JobAttempt, report: RunReport, job_changes: dict[str, Any]) -> bool:
-    now = timezone.now()
-    with transaction.atomic():
-        own = JobAttempt.objects.held_by(attempt.worker_id).filter(pk=attempt.pk)
-        if not own.update(finished_at=now, **_attempt_columns(report)):
-            return False
-        Job.objects.processing().filter(pk=attempt.job_id).update(**job_changes)
-        Session.objects.filter(pk=attempt.session_id).update(
-            is_working=False,
-            current_job_id=None,
-            last_job_status=job_changes["status"],
-            updated_at=now,
-        )
-        changes.announce(changes.JOBS)
-    return True
-
-
-def _attempt_columns(report: RunReport) -> dict[str, Any]:
-    columns: dict[str, Any] = {
-        "outcome": report.outcome,
-        "error": report.error,
-        "exit_code": report.exit_code,
-        "provider_session_id": report.provider_session_id,
-        "raw_usage": report.raw_usage,
-        "cost_usd": report.cost_usd,
-        "git_head_after": report.git_head_after,
-    }
-    if report.usage is not None:
-        usage = report.usage
-        columns |= {name: getattr(usage, name) for name in USAGE_COLUMNS}
-    return columns
-
+def failure_message(attempt: JobAttempt, error: str, detail: str = "") -> NewMessage:
+    """The error message that a failed run leaves in the transcript."""
+    return NewMessage(
+        session_id=attempt.session_id,
+        provider=attempt.session.provider,
+        type=MessageType.ERROR,
+        content=events.error(error, detail).raw,
+    )

@@ -9,15 +9,15 @@ are stored.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from jobs_app import queue
 from jobs_app.database import DatabaseThread
+from jobs_app.leases import Ending, Start
 from jobs_app.models import JobAttempt
 from sessions_app import transcript
 from sessions_app.transcript import NewMessage
@@ -31,18 +31,17 @@ RETRY_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0)
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """A message, or an action that closes or changes the attempt; `done` gets its result."""
+    """What a run leaves: a message, the start of its process, or its end."""
 
     attempt: JobAttempt
-    message: NewMessage | None = None
-    action: Callable[[], Any] | None = None
-    done: asyncio.Future[Any] | None = None
+    item: NewMessage | Start | Ending
+    ended: "asyncio.Future[bool] | None" = None
 
 
 class Recorder:
-    """Call `add` and `write` in the event loop; `run` is the task that commits."""
+    """Call its methods in the event loop; `run` is the task that commits."""
 
     def __init__(self, database: DatabaseThread, on_lease_lost: Callable[[str], None]) -> None:
         self._database = database
@@ -53,14 +52,18 @@ class Recorder:
 
     def add(self, attempt: JobAttempt, message: NewMessage) -> None:
         """Store this message soon; dropped if the attempt's lease has moved."""
-        self._put(Entry(attempt, message=message))
+        self._put(Entry(attempt, message))
 
-    async def write(self, attempt: JobAttempt, action: Callable[[], Any]) -> Any:
-        """Run `action` behind all that was added before, and return its result."""
-        done = asyncio.get_running_loop().create_future()
-        self._put(Entry(attempt, action=action, done=done))
+    def start(self, start: Start) -> None:
+        """Note the run's process soon."""
+        self._put(Entry(start.attempt, start))
+
+    async def end(self, ending: Ending) -> bool:
+        """Close the run behind all that was added before; False if its lease had moved."""
+        ended = asyncio.get_running_loop().create_future()
+        self._put(Entry(ending.attempt, ending, ended))
         self._urgent.set()
-        return await done
+        return await ended
 
     def _put(self, entry: Entry) -> None:
         self._entries.append(entry)
@@ -69,14 +72,11 @@ class Recorder:
     async def run(self) -> None:
         while True:
             await self._waiting.wait()
-            group = self._next_group()
-            lost = await self._store(group)
-            for attempt_id in lost:
-                self._on_lease_lost(attempt_id)
+            await self._store(self._next_group())
             await self._pause()
 
     async def _pause(self) -> None:
-        """Let lines that come close together share a commit; an action does not wait."""
+        """Let lines that come close together share a commit; an end does not wait."""
         # Not wait_for: in Python 3.11 it loses a cancellation that comes with the event.
         with suppress(TimeoutError):
             async with asyncio.timeout(GROUP_INTERVAL):
@@ -89,53 +89,51 @@ class Recorder:
             self._urgent.clear()
         return group
 
-    async def _store(self, group: list[Entry]) -> set[str]:
+    async def _store(self, group: Sequence[Entry]) -> None:
         for delay in _delays():
             try:
-                lost, results = await self._database(_commit, group)
+                held = await self._database(_commit, group)
             except (OperationalError, InterfaceError) as error:
                 logger.warning("Storing output failed (%s): trying again.", _first_line(error))
                 await asyncio.sleep(delay)
             except Exception as error:
-                return await self._store_apart(group, error)
+                await self._store_apart(group, error)
+                return
             else:
-                _resolve(group, results)
-                return lost
-        raise AssertionError("unreachable: the delays never end")
+                self._tell(group, held)
+                return
 
-    async def _store_apart(self, group: list[Entry], error: Exception) -> set[str]:
+    async def _store_apart(self, group: Sequence[Entry], error: Exception) -> None:
         """One entry spoils the group: store each by itself, so that its neighbours stay."""
         if len(group) > 1:
-            lost: set[str] = set()
             for entry in group:
-                lost |= await self._store([entry])
-            return lost
-        entry = group[0]
+                await self._store([entry])
+            return
+        (entry,) = group
         logger.error("An entry of attempt %s cannot be stored: %r", entry.attempt.pk, error)
-        if entry.done is not None and not entry.done.done():
-            entry.done.set_exception(error)
-            return set()
-        return {entry.attempt.pk} if not isinstance(error, DatabaseError) else set()
+        if entry.ended is not None:
+            entry.ended.set_exception(error)
+
+    def _tell(self, group: Sequence[Entry], held: set[str]) -> None:
+        for attempt_id in {entry.attempt.pk for entry in group} - held:
+            self._on_lease_lost(attempt_id)
+        for entry in group:
+            if entry.ended is not None and not entry.ended.done():
+                entry.ended.set_result(entry.attempt.pk in held)
 
 
-def _commit(group: list[Entry]) -> tuple[set[str], list[Any]]:
-    """Store a group in one transaction; returns lost attempts and the actions' results."""
+def _commit(group: Sequence[Entry]) -> set[str]:
+    """Store a group in one transaction; returns the attempts whose lease had not moved."""
     with transaction.atomic():
-        attempts = {entry.attempt.pk: entry.attempt for entry in group if entry.message}
-        held = queue.held(attempts.values()) if attempts else set()
-        transcript.append([e.message for e in group if e.message and e.attempt.pk in held])
-        results = [entry.action() for entry in group if entry.action]
-    return set(attempts) - held, results
+        held = queue.held({entry.attempt.pk: entry.attempt for entry in group}.values())
+        items = [entry.item for entry in group if entry.attempt.pk in held]
+        transcript.store([item for item in items if isinstance(item, NewMessage)])
+        queue.record_starts([item for item in items if isinstance(item, Start)])
+        queue.end([item for item in items if isinstance(item, Ending)])
+    return held
 
 
-def _resolve(group: list[Entry], results: list[Any]) -> None:
-    actions = [entry for entry in group if entry.action]
-    for entry, result in zip(actions, results, strict=True):
-        if entry.done is not None and not entry.done.done():
-            entry.done.set_result(result)
-
-
-def _delays() -> Any:
+def _delays() -> Iterator[float]:
     yield from RETRY_DELAYS
     while True:
         yield RETRY_DELAYS[-1]

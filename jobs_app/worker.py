@@ -13,11 +13,12 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from jobs_app import hosts, maintenance, queue
+from jobs_app import hosts, maintenance, plans, queue
 from jobs_app.agents import tree
 from jobs_app.database import DatabaseThread
 from jobs_app.executor import Run
 from jobs_app.models import Job, JobAttempt, Worker
+from jobs_app.plans import Plan
 from jobs_app.recorder import Recorder
 from sessions_app import changes
 
@@ -81,17 +82,17 @@ class JobProcessor:
         free = self._concurrency - len(self._runs)
         if free <= 0:
             return 0
-        attempts = await self._database(queue.claim, self._row, free)
-        for attempt in attempts:
-            self._start(attempt)
-        return len(attempts)
+        claimed = await self._database(_claim, self._row, free)
+        for plan in claimed:
+            self._start(plan)
+        return len(claimed)
 
-    def _start(self, attempt: JobAttempt) -> None:
-        run = Run(attempt, self._database, self._recorder)
-        self._runs[attempt.pk] = run
-        task = asyncio.create_task(run.execute(), name=f"run {attempt.pk}")
+    def _start(self, plan: Plan) -> None:
+        attempt_id = plan.attempt.pk
+        run = self._runs[attempt_id] = Run(plan, self._recorder)
+        task = asyncio.create_task(run.execute(), name=f"run {attempt_id}")
         self._tasks.add(task)
-        task.add_done_callback(lambda done: self._on_run_ended(attempt.pk, done))
+        task.add_done_callback(lambda done: self._on_run_ended(attempt_id, done))
 
     def _on_run_ended(self, attempt_id: str, task: asyncio.Task[None]) -> None:
         del self._runs[attempt_id]
@@ -209,6 +210,11 @@ class JobProcessor:
         with suppress(OperationalError, InterfaceError):
             await self._database(self._row.delete)
         self._database.close()
+
+
+def _claim(worker: Worker, limit: int) -> list[Plan]:
+    attempts = queue.claim(worker, limit)
+    return plans.load(attempts) if attempts else []
 
 
 def _beat(worker_id: str, stopping: bool) -> set[str]:

@@ -16,6 +16,9 @@ from pathlib import Path
 
 TIMEOUT = 5
 OUTPUT_LIMIT = 4096
+PACKED_LIMIT = 16 * 1024 * 1024
+REFERENCE_DEPTH = 5
+COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 CREDENTIALS = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/]*@", re.IGNORECASE)
 
 REFERENCES = ("refs", "packed-refs", "reftable")
@@ -42,12 +45,40 @@ def describe(project: Path) -> dict[str, str]:
 
 
 def head(project: Path) -> str | None:
-    """The commit that HEAD names, or None."""
+    """The commit that HEAD names, or None. Read from the files: a worker asks twice a run."""
     git_dir = _git_dir(project)
     if git_dir is None:
         return None
-    with _isolated(git_dir) as isolated:
-        return _run(isolated, "rev-parse", "--verify", "--quiet", "HEAD") or None
+    common = _common(git_dir)
+    if (common / "reftable").exists():
+        with _isolated(git_dir) as isolated:
+            return _run(isolated, "rev-parse", "--verify", "--quiet", "HEAD") or None
+    return _commit(git_dir, common)
+
+
+def _commit(git_dir: Path, common: Path) -> str | None:
+    text = _read(git_dir / "HEAD").strip()
+    for _ in range(REFERENCE_DEPTH):
+        if COMMIT.fullmatch(text):
+            return text
+        name = text.removeprefix("ref: ")
+        if not name.startswith("refs/") or ".." in name:
+            return None
+        text = (_read(git_dir / name) or _read(common / name)).strip() or _packed(common, name)
+    return None
+
+
+def _packed(common: Path, name: str) -> str:
+    """The commit of a reference in `packed-refs`, "" if it is not there."""
+    path = common / "packed-refs"
+    try:
+        if path.is_file():
+            with path.open(errors="replace") as file:
+                lines = file.read(PACKED_LIMIT).splitlines()
+            return next((line.split(" ")[0] for line in lines if line.endswith(f" {name}")), "")
+    except OSError:
+        pass
+    return ""
 
 
 def _root(project: Path) -> Path | None:

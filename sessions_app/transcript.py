@@ -10,18 +10,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Max, Sum
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from sessions_app import changes
+from sessions_app import bulk, changes
 from sessions_app.ids import new_id_after
 from sessions_app.models import MessageType, Session, SessionMessage
+
+COLUMNS = (
+    "id",
+    "session_id",
+    "provider",
+    "type",
+    "content_data",
+    "provider_session_id",
+    "token_count",
+    "created_at",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message to append. `id` only where it was promised before (a prompt's messageId)."""
+    """A message to append. `id` only where it is known already, as in an import."""
 
     session_id: str
     provider: str
@@ -33,16 +44,35 @@ class NewMessage:
 
 
 def append(messages: Sequence[NewMessage]) -> list[SessionMessage]:
-    """Store messages in their order, in one transaction; returns the rows."""
+    """Store messages as `store` does, and return the rows."""
+    ids = store(messages)
+    return list(SessionMessage.objects.filter(pk__in=ids).order_by("pk"))
+
+
+def store(messages: Sequence[NewMessage]) -> list[str]:
+    """Store messages in their order, in one transaction; returns their ids."""
     if not messages:
         return []
     with transaction.atomic():
-        floors = _last_ids({message.session_id for message in messages})
-        rows = [_row(message, floors) for message in messages]
-        SessionMessage.objects.bulk_create(rows, batch_size=500)
-        _count(rows, +1)
+        ids = _new_ids(messages)
+        now = timezone.now()
+        rows = (
+            (
+                message_id,
+                message.session_id,
+                message.provider,
+                message.type,
+                message.content,
+                message.provider_session_id,
+                message.token_count,
+                now,
+            )
+            for message_id, message in zip(ids, messages, strict=True)
+        )
+        bulk.insert(SessionMessage, COLUMNS, rows)
+        _count(messages, +1)
         changes.announce(changes.MESSAGES)
-    return rows
+    return ids
 
 
 def edit(message: SessionMessage) -> None:
@@ -90,13 +120,13 @@ def before(session_id: str, cursor: str | None = None, limit: int = 100) -> list
     return list(rows.order_by("-pk")[:limit])[::-1]
 
 
-def next_id(session_id: str) -> str:
-    """An id for a message that is appended now, behind all that the session has."""
-    return new_id_after(_last_ids({session_id})[session_id])
-
-
 def conversation_id(session_id: str) -> str | None:
-    """The provider's id of the conversation to resume; None if the agent never answered.
+    """The provider's id of the conversation to resume; None if the agent never answered."""
+    return conversation_ids(session_id).first()
+
+
+def conversation_ids(session_id: Any) -> "QuerySet[SessionMessage, str | None]":
+    """The ids of a session's conversations, the newest first; also for use in a subquery.
 
     An id in a system or error event alone is not enough: a run that failed to
     log in names a conversation that was never kept.
@@ -106,40 +136,32 @@ def conversation_id(session_id: str) -> str | None:
         type__in=[MessageType.ASSISTANT, MessageType.USER, MessageType.RESULT],
         provider_session_id__isnull=False,
     )
-    return said.order_by("-pk").values_list("provider_session_id", flat=True).first()
+    return said.order_by("-pk").values_list("provider_session_id", flat=True)
 
 
 def _last_ids(session_ids: set[str]) -> dict[str, str | None]:
-    rows = SessionMessage.objects.filter(session_id__in=session_ids).values("session_id")
-    found: dict[str, str | None] = dict.fromkeys(session_ids)
-    found.update(rows.order_by().annotate(last=Max("pk")).values_list("session_id", "last"))
-    return found
+    # A look at the end of each session's index: a GROUP BY would read all of it.
+    newest = SessionMessage.objects.filter(session_id=OuterRef("pk")).order_by("-pk").values("pk")
+    rows = Session.objects.filter(pk__in=session_ids).annotate(last=Subquery(newest[:1]))
+    return dict(rows.values_list("pk", "last"))
 
 
-def _row(message: NewMessage, floors: dict[str, str | None]) -> SessionMessage:
-    row_id = message.id or new_id_after(floors[message.session_id])
-    floors[message.session_id] = max(row_id, floors[message.session_id] or "")
-    return SessionMessage(
-        id=row_id,
-        session_id=message.session_id,
-        provider=message.provider,
-        type=message.type,
-        content_data=message.content,
-        provider_session_id=message.provider_session_id,
-        token_count=message.token_count,
-    )
+def _new_ids(messages: Sequence[NewMessage]) -> list[str]:
+    last = _last_ids({message.session_id for message in messages})
+    ids = []
+    for message in messages:
+        floor = last.get(message.session_id)
+        ids.append(message.id or new_id_after(floor))
+        last[message.session_id] = max(ids[-1], floor or "")
+    return ids
 
 
-def _count(rows: Iterable[SessionMessage], sign: int) -> None:
+def _count(rows: Iterable[SessionMessage | NewMessage], sign: int) -> None:
     totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
         totals[row.session_id][0] += sign
         totals[row.session_id][1] += sign * (row.token_count or 0)
     # In one order everywhere, so that two writers never wait for each other.
-    for session_id, (messages, tokens) in sorted(totals.items()):
-        update: dict[str, Any] = {
-            "message_count": F("message_count") + messages,
-            "token_count": F("token_count") + tokens,
-            "updated_at": timezone.now(),
-        }
-        Session.objects.filter(pk=session_id).update(**update)
+    ordered = sorted(totals.items())
+    bulk.add(Session, ("message_count", "token_count"), ((*n, pk) for pk, n in ordered))
+    Session.objects.filter(pk__in=totals).update(updated_at=timezone.now())

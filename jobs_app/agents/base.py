@@ -22,7 +22,7 @@ class Request:
     resume: str | None = None
     trusted: bool = False
     private_directory: str = ""
-    """A directory with mode 0700 that is removed when the run has ended."""
+    """Where files of this run may be kept; made on first use, removed when the run has ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,8 @@ def preamble(context: str | None, project_path: str, names: Sequence[str], *, tr
 
 
 def write_private(directory: str, name: str, text: str) -> str:
-    """Write a new file with mode 0600 and return its path."""
+    """Write a new file with mode 0600 and return its path; its directory is made private too."""
+    os.makedirs(directory, mode=0o700, exist_ok=True)
     path = os.path.join(directory, name)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -8,8 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs_app import queue
+from jobs_app.leases import RunReport
 from jobs_app.models import Job, JobAttempt
-from jobs_app.queue import RunReport
 from sessions_app.models import Session
 from tests.integration.admin_pages import act, confirm, errors, said, text, url
 

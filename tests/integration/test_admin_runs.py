@@ -9,8 +9,8 @@ from django.contrib.admin.utils import quote
 from django.utils import timezone
 
 from jobs_app import queue
+from jobs_app.leases import RunReport
 from jobs_app.models import Job, JobAttempt, ProjectTrust, Worker
-from jobs_app.queue import RunReport
 from sessions_app.models import Session
 from sessions_app.providers import Usage
 from tests.integration.admin_pages import errors, staff, text, url

@@ -9,8 +9,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from jobs_app import queue
+from jobs_app.leases import RunReport
 from jobs_app.models import Job, Outcome
-from jobs_app.queue import RunReport
 from sessions_app.models import Session
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs_app import queue
+from jobs_app.leases import RunReport
 from jobs_app.models import Job, Outcome, Worker
-from jobs_app.queue import RunReport
 from pokecode_site import dashboard
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from jobs_app import hosts, queue
+from jobs_app.leases import RunReport
 from jobs_app.models import Job, JobAttempt, JobStatus, Outcome
-from jobs_app.queue import RunReport
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 

@@ -4,8 +4,8 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from jobs_app import queue
+from jobs_app.leases import RunReport
 from jobs_app.models import Job, JobStatus, Outcome
-from jobs_app.queue import RunReport
 from sessions_app.models import Session, SessionState
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from jobs_app import queue
+from jobs_app import leases, queue
+from jobs_app.leases import RunReport
 from jobs_app.models import Job, JobAttempt, JobStatus, Outcome
-from jobs_app.queue import RunReport
 from sessions_app.providers import Usage
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
@@ -26,10 +26,8 @@ def reload(attempt):
 
 
 def test_the_prompt_becomes_one_user_message_however_often_the_job_runs(attempt, worker):
-    assert queue.begin(attempt)
     queue.release(attempt, RunReport(Outcome.INTERRUPTED))
     (again,) = queue.claim(worker)
-    assert queue.begin(again)
     (message,) = again.session.messages.all()
     job = Job.objects.get(pk=attempt.job_id)
     assert message.pk == job.data["messageId"]
@@ -74,7 +72,7 @@ def test_a_transient_failure_is_tried_again_later_and_later(attempt, worker):
 
 
 def test_backoff_is_capped():
-    assert queue.backoff(1000) <= queue.BACKOFF_CAP * 1.25
+    assert leases.backoff(1000) <= leases.BACKOFF_CAP * 1.25
 
 
 def test_a_permanent_failure_ends_the_job_at_once(attempt):
@@ -103,8 +101,6 @@ def test_a_shutdown_or_a_rate_limit_costs_no_attempt(attempt, verb):
         lambda run: queue.release(run, RunReport(Outcome.INTERRUPTED)),
         lambda run: queue.defer(run, RunReport(Outcome.RATE_LIMITED), None),
         lambda run: queue.end_cancelled(run, RunReport(Outcome.CANCELLED)),
-        lambda run: queue.record_process(run, 1, 1),
-        queue.begin,
         queue.rescue,
     ],
 )
@@ -129,7 +125,8 @@ def test_a_job_that_kills_its_worker_each_time_fails_with_the_reason(session, wo
     assert job.status == JobStatus.FAILED
     assert "died during this run" in job.error
     assert "attempt 2 of 2" in job.error
-    assert [message.type for message in session.messages.in_order()] == ["error", "error"]
+    kinds = [message.type for message in session.messages.in_order()]
+    assert kinds == ["user", "error", "error"]
 
 
 def test_prune_deletes_only_what_ended_long_ago(session, worker):

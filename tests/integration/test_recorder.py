@@ -8,8 +8,8 @@ from django.db import OperationalError
 
 from jobs_app import queue, recorder
 from jobs_app.database import DatabaseThread
+from jobs_app.leases import End, Ending, RunReport
 from jobs_app.models import Job, Outcome
-from jobs_app.queue import RunReport
 from jobs_app.recorder import Recorder
 from sessions_app import transcript
 from sessions_app.transcript import NewMessage
@@ -47,17 +47,23 @@ def record(use: Callable[[Recorder], Awaitable[object]]) -> tuple[object, list[s
 
 
 def stored(attempt) -> list[str]:
-    return [row.content_data for row in transcript.after(attempt.session_id, limit=10_000)]
+    rows = transcript.after(attempt.session_id, limit=10_000)
+    return [row.content_data for row in rows if row.type == "assistant"]
 
 
-def test_messages_are_stored_in_order_and_before_the_action_behind_them(attempt):
+def completed(attempt) -> Ending:
+    return Ending(attempt, RunReport(Outcome.SUCCEEDED), End.COMPLETE)
+
+
+def test_messages_are_stored_in_order_and_before_the_end_of_their_run(attempt):
     async def use(writer):
         for number in range(3000):
             writer.add(attempt, message(attempt, str(number)))
-        return await writer.write(attempt, lambda: len(stored(attempt)))
+        return await writer.end(completed(attempt))
 
-    seen, lost = record(use)
-    assert seen == 3000
+    ended, lost = record(use)
+    assert ended is True
+    assert Job.objects.get().status == "completed"
     assert stored(attempt) == [str(number) for number in range(3000)]
     assert lost == []
 
@@ -68,9 +74,7 @@ def test_output_of_a_run_whose_lease_moved_is_dropped_and_reported(attempt):
 
     async def use(writer):
         writer.add(attempt, message(attempt, "late"))
-        return await writer.write(
-            attempt, lambda: queue.complete(attempt, RunReport(Outcome.SUCCEEDED))
-        )
+        return await writer.end(completed(attempt))
 
     closed, lost = record(use)
     assert closed is False
@@ -83,7 +87,7 @@ def test_one_message_that_cannot_be_stored_does_not_take_its_neighbours_along(at
         writer.add(attempt, message(attempt, "before"))
         writer.add(attempt, message(attempt, None))
         writer.add(attempt, message(attempt, "after"))
-        return await writer.write(attempt, lambda: True)
+        return await writer.end(completed(attempt))
 
     record(use)
     assert stored(attempt) == ["before", "after"]
@@ -91,18 +95,18 @@ def test_one_message_that_cannot_be_stored_does_not_take_its_neighbours_along(at
 
 def test_a_database_that_is_locked_or_full_for_a_while_loses_nothing(attempt, monkeypatch):
     failures = iter(["database is locked", "database or disk is full"])
-    append = transcript.append
+    store = transcript.store
 
     def failing(messages):
         for reason in failures:
             raise OperationalError(reason)
-        return append(messages)
+        return store(messages)
 
-    monkeypatch.setattr(recorder.transcript, "append", failing)
+    monkeypatch.setattr(recorder.transcript, "store", failing)
 
     async def use(writer):
         writer.add(attempt, message(attempt, "kept"))
-        return await writer.write(attempt, lambda: True)
+        return await writer.end(completed(attempt))
 
     record(use)
     assert stored(attempt) == ["kept"]

@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs_app import queue
+from jobs_app.leases import RunReport
 from jobs_app.models import Job, JobStatus, Outcome
-from jobs_app.queue import RunReport
 from sessions_app import transcript
 from sessions_app.models import Session
 from sessions_app.providers import events

@@ -218,7 +218,9 @@ def test_a_git_file_that_leads_nowhere_is_no_repository(project, content):
 
 
 def test_a_machine_without_git_has_projects_too(git_project, monkeypatch):
-    monkeypatch.setenv("PATH", "/nonexistent")
     assert git.project_name(git_project) == "project"
+    commit = git.head(git_project)
+    assert commit is not None
+    monkeypatch.setenv("PATH", "/nonexistent")
     assert git.describe(git_project) == {}
-    assert git.head(git_project) is None
+    assert git.head(git_project) == commit

@@ -1,0 +1,71 @@
+"""Many rows in one statement each way, without an object a row.
+
+`bulk_create` and `bulk_update` build an expression for every value, which for
+the rows of a busy worker costs more than the database does. These prepare the
+values as a model's fields do and leave the rest to the driver's executemany.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connection, models
+
+
+def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows of values for the fields `names` (a foreign key by its `…_id`)."""
+    fields = _fields(model, names)
+    columns = ", ".join(map(_column, fields))
+    marks = ", ".join(["%s"] * len(fields))
+    statement = f"INSERT INTO {_table(model)} ({columns}) VALUES ({marks})"  # noqa: S608 - our names
+    _execute(statement, fields, rows)
+
+
+def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Set the fields `names` in rows; each row holds their values, then its primary key."""
+    _change(model, names, rows, "{0} = %s")
+
+
+def add(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Like `update`, but the values are added to what the columns hold."""
+    _change(model, names, rows, "{0} = {0} + %s")
+
+
+def _change(
+    model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]], change: str
+) -> None:
+    *fields, pk = _fields(model, [*names, "id"])
+    changes = ", ".join(change.format(_column(field)) for field in fields)
+    statement = f"UPDATE {_table(model)} SET {changes} WHERE {_column(pk)} = %s"  # noqa: S608
+    _execute(statement, [*fields, pk], rows)
+
+
+def _execute(
+    statement: str, fields: Sequence["models.Field[Any, Any]"], rows: Iterable[Sequence[Any]]
+) -> None:
+    prepared = [
+        [
+            field.get_db_prep_save(value, connection)
+            for field, value in zip(fields, row, strict=True)
+        ]
+        for row in rows
+    ]
+    if prepared:
+        with connection.cursor() as cursor:
+            cursor.executemany(statement, prepared)
+
+
+def _fields(model: type[models.Model], names: Sequence[str]) -> "list[models.Field[Any, Any]]":
+    by_attribute = {field.attname: field for field in model._meta.concrete_fields}
+    return [by_attribute[name] for name in names]
+
+
+def _column(field: "models.Field[Any, Any]") -> str:
+    return _quoted(str(field.column))
+
+
+def _table(model: type[models.Model]) -> str:
+    return _quoted(model._meta.db_table)
+
+
+def _quoted(name: str) -> str:
+    return connection.ops.quote_name(name)
