@@ -43,7 +43,7 @@ def remove_private_files(attempt_id: str) -> None:
 
 def _facts(session_ids: Sequence[str]) -> Any:
     runs = JobAttempt.objects.filter(session_id=OuterRef("pk"), raw_usage__isnull=False)
-    last = runs.order_by("-pk")[:1]
+    last = runs.order_by(*transcript.NEWEST)[:1]
     return (
         Session.objects.filter(pk__in=session_ids)
         .annotate(

@@ -25,6 +25,9 @@ from sessions_app.transcript import NewMessage
 GROUP_INTERVAL = 0.01
 """Seconds between groups: lines that come close together share a commit."""
 
+END_INTERVAL = 0.002
+"""Seconds that the end of a run waits for other ends."""
+
 GROUP_LIMIT = 2000
 RETRY_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0)
 
@@ -72,15 +75,16 @@ class Recorder:
     async def run(self) -> None:
         while True:
             await self._waiting.wait()
+            await self._gather()
             await self._store(self._next_group())
-            await self._pause()
 
-    async def _pause(self) -> None:
-        """Let lines that come close together share a commit; an end does not wait."""
+    async def _gather(self) -> None:
+        """Let what comes close together share a commit; ends wait less than lines."""
         # Not wait_for: in Python 3.11 it loses a cancellation that comes with the event.
         with suppress(TimeoutError):
             async with asyncio.timeout(GROUP_INTERVAL):
                 await self._urgent.wait()
+                await asyncio.sleep(END_INTERVAL)
 
     def _next_group(self) -> list[Entry]:
         group = [self._entries.popleft() for _ in range(min(len(self._entries), GROUP_LIMIT))]

@@ -6,18 +6,18 @@ import signal
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from jobs_app import hosts, maintenance, plans, queue
+from jobs_app import hosts, maintenance
 from jobs_app.agents import tree
 from jobs_app.database import DatabaseThread
 from jobs_app.executor import Run
-from jobs_app.models import Job, JobAttempt, Worker
+from jobs_app.looking import Look, look
+from jobs_app.models import JobAttempt, Worker
 from jobs_app.plans import Plan
 from jobs_app.recorder import Recorder
 from sessions_app import changes
@@ -39,7 +39,8 @@ class JobProcessor:
         self._row = hosts.new_worker(settings.VERSION, concurrency)
         self._concurrency = concurrency
         self._until_empty = drain
-        self._stopping = False
+        self._stopping = self._interrupting = False
+        self._queue_is_empty = False
         self._failure: BaseException | None = None
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -51,6 +52,15 @@ class JobProcessor:
         """Process jobs. Raises WorkerFailed if a part of the worker itself failed."""
         tree.become_subreaper()
         await self._database(self._row.save, force_insert=True)
+        try:
+            async with changes.listen(changes.JOBS) as self._bell:
+                await self._work()
+        finally:
+            await self._sign_off()
+        if self._failure is not None:
+            raise WorkerFailed(f"A part of the worker failed: {self._failure!r}")
+
+    async def _work(self) -> None:
         self._handle_signals()
         side_tasks = [
             self._side_task(self._recorder.run(), "recorder"),
@@ -59,37 +69,45 @@ class JobProcessor:
         ]
         logger.info("Worker %s started with %d slots.", self._row, self._concurrency)
         try:
-            async with changes.listen(changes.JOBS) as self._bell:
-                await self._process()
+            await self._process()
         finally:
-            await self._finish(side_tasks)
-        if self._failure is not None:
-            raise WorkerFailed(f"A part of the worker failed: {self._failure!r}")
+            for task in side_tasks:
+                task.cancel()
+            await asyncio.gather(*side_tasks, return_exceptions=True)
 
     # --- claiming -----------------------------------------------------------
 
     async def _process(self) -> None:
-        while not self._stopping:
-            await self._retried(self._stop_cancelled)
-            claimed = await self._retried(self._claim)
-            if not claimed and await self._is_done():
-                return
-            if not claimed:
-                await self._bell.wait(await self._retried(self._time_to_next_job))
-        await self._wait_for_runs()
+        while not self._is_done:
+            found = await self._look()
+            for attempt_id in found.cancelled:
+                self._stop_run(attempt_id, "cancelled")
+            for plan in found.plans:
+                self._start(plan)
+            self._queue_is_empty = found.queue_is_empty
+            if not found.plans and not self._is_done:
+                await self._bell.wait(found.seconds_to_next)
 
-    async def _claim(self) -> int:
-        free = self._concurrency - len(self._runs)
-        if free <= 0:
-            return 0
-        claimed = await self._database(_claim, self._row, free)
-        for plan in claimed:
-            self._start(plan)
-        return len(claimed)
+    @property
+    def _is_done(self) -> bool:
+        wanted = not self._stopping and not (self._until_empty and self._queue_is_empty)
+        return not wanted and not self._tasks
+
+    async def _look(self) -> Look:
+        """What there is to do; a passing fault of the database only delays it."""
+        while True:
+            free = 0 if self._stopping else self._concurrency - len(self._runs)
+            try:
+                return await self._database(look, self._row, free)
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("The database did not answer (%s): trying again.", error)
+                await asyncio.sleep(changes.SLOW_POLL)
 
     def _start(self, plan: Plan) -> None:
         attempt_id = plan.attempt.pk
         run = self._runs[attempt_id] = Run(plan, self._recorder)
+        if self._interrupting:  # the claim was under way when the second signal came
+            run.stop("interrupted")
         task = asyncio.create_task(run.execute(), name=f"run {attempt_id}")
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._on_run_ended(attempt_id, done))
@@ -100,31 +118,6 @@ class JobProcessor:
         self._bell.ring()
         if not task.cancelled() and task.exception() is not None:
             self._fail(task.exception())
-
-    async def _stop_cancelled(self) -> None:
-        if self._runs:
-            for attempt_id in await self._database(_cancelled_attempts, self._row.pk):
-                self._stop_run(attempt_id, "cancelled")
-
-    async def _is_done(self) -> bool:
-        if not self._until_empty or self._runs:
-            return False
-        return not await self._database(_has_unfinished)
-
-    async def _time_to_next_job(self) -> float:
-        due = await self._database(_next_due)
-        if due is None:
-            return changes.SLOW_POLL
-        return max(0.0, min(changes.SLOW_POLL, (due - timezone.now()).total_seconds()))
-
-    async def _retried(self, step: Any) -> Any:
-        """A step that a passing fault of the database only delays."""
-        while True:
-            try:
-                return await step()
-            except (OperationalError, InterfaceError) as error:
-                logger.warning("The database did not answer (%s): trying again.", error)
-                await asyncio.sleep(changes.SLOW_POLL)
 
     # --- side tasks ---------------------------------------------------------
 
@@ -189,6 +182,7 @@ class JobProcessor:
             self._bell.ring()
         else:
             logger.info("Interrupting %d running jobs; they go on later.", len(self._runs))
+            self._interrupting = True
             for run in list(self._runs.values()):
                 run.stop("interrupted")
 
@@ -198,40 +192,13 @@ class JobProcessor:
         self.stop()
         self.stop()
 
-    async def _wait_for_runs(self) -> None:
-        while self._tasks:
-            await self._retried(self._stop_cancelled)
-            await self._bell.wait()
-
-    async def _finish(self, side_tasks: list[asyncio.Task[None]]) -> None:
-        for task in side_tasks:
-            task.cancel()
-        await asyncio.gather(*side_tasks, return_exceptions=True)
+    async def _sign_off(self) -> None:
         with suppress(OperationalError, InterfaceError):
             await self._database(self._row.delete)
         self._database.close()
-
-
-def _claim(worker: Worker, limit: int) -> list[Plan]:
-    attempts = queue.claim(worker, limit)
-    return plans.load(attempts) if attempts else []
 
 
 def _beat(worker_id: str, stopping: bool) -> set[str]:
     """Write the heartbeat; returns the attempts that this worker still holds."""
     Worker.objects.filter(pk=worker_id).update(heartbeat_at=timezone.now(), stopping=stopping)
     return set(JobAttempt.objects.held_by(worker_id).values_list("pk", flat=True))
-
-
-def _cancelled_attempts(worker_id: str) -> list[str]:
-    asked = JobAttempt.objects.held_by(worker_id).filter(cancel_requested_at__isnull=False)
-    return list(asked.values_list("pk", flat=True))
-
-
-def _next_due() -> datetime | None:
-    later = Job.objects.pending().filter(next_retry_at__gt=timezone.now())
-    return later.order_by("next_retry_at").values_list("next_retry_at", flat=True).first()
-
-
-def _has_unfinished() -> bool:
-    return Job.objects.unfinished().filter(session__state="active").exists()

@@ -22,20 +22,30 @@ def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
 
 def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Set the fields `names` in rows; each row holds their values, then its primary key."""
-    _change(model, names, rows, "{0} = %s")
+    _change(model, (), names, rows)
 
 
-def add(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Like `update`, but the values are added to what the columns hold."""
-    _change(model, names, rows, "{0} = {0} + %s")
+def add(
+    model: type[models.Model],
+    sums: Sequence[str],
+    names: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+) -> None:
+    """Like `update`, but the values of `sums`, which come first, are added to what is there."""
+    _change(model, sums, names, rows)
 
 
 def _change(
-    model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]], change: str
+    model: type[models.Model],
+    sums: Sequence[str],
+    names: Sequence[str],
+    rows: Iterable[Sequence[Any]],
 ) -> None:
-    *fields, pk = _fields(model, [*names, "id"])
-    changes = ", ".join(change.format(_column(field)) for field in fields)
-    statement = f"UPDATE {_table(model)} SET {changes} WHERE {_column(pk)} = %s"  # noqa: S608
+    *fields, pk = _fields(model, [*sums, *names, "id"])
+    columns = [_column(field) for field in fields]
+    changes = [f"{column} = {column} + %s" for column in columns[: len(sums)]]
+    changes += [f"{column} = %s" for column in columns[len(sums) :]]
+    statement = f"UPDATE {_table(model)} SET {', '.join(changes)} WHERE {_column(pk)} = %s"  # noqa: S608
     _execute(statement, [*fields, pk], rows)
 
 

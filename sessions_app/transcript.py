@@ -30,6 +30,11 @@ COLUMNS = (
 )
 
 
+# Within one session the first says nothing, but keeps PostgreSQL from walking
+# the primary key through all other sessions' messages.
+NEWEST = ("-session_id", "-pk")
+
+
 @dataclass(frozen=True, slots=True)
 class NewMessage:
     """A message to append. `id` only where it is known already, as in an import."""
@@ -136,12 +141,12 @@ def conversation_ids(session_id: Any) -> "QuerySet[SessionMessage, str | None]":
         type__in=[MessageType.ASSISTANT, MessageType.USER, MessageType.RESULT],
         provider_session_id__isnull=False,
     )
-    return said.order_by("-pk").values_list("provider_session_id", flat=True)
+    return said.order_by(*NEWEST).values_list("provider_session_id", flat=True)
 
 
 def _last_ids(session_ids: set[str]) -> dict[str, str | None]:
     # A look at the end of each session's index: a GROUP BY would read all of it.
-    newest = SessionMessage.objects.filter(session_id=OuterRef("pk")).order_by("-pk").values("pk")
+    newest = SessionMessage.objects.filter(session_id=OuterRef("pk")).order_by(*NEWEST).values("pk")
     rows = Session.objects.filter(pk__in=session_ids).annotate(last=Subquery(newest[:1]))
     return dict(rows.values_list("pk", "last"))
 
@@ -162,6 +167,6 @@ def _count(rows: Iterable[SessionMessage | NewMessage], sign: int) -> None:
         totals[row.session_id][0] += sign
         totals[row.session_id][1] += sign * (row.token_count or 0)
     # In one order everywhere, so that two writers never wait for each other.
-    ordered = sorted(totals.items())
-    bulk.add(Session, ("message_count", "token_count"), ((*n, pk) for pk, n in ordered))
-    Session.objects.filter(pk__in=totals).update(updated_at=timezone.now())
+    now = timezone.now()
+    changed = [(*sums, now, session_id) for session_id, sums in sorted(totals.items())]
+    bulk.add(Session, ("message_count", "token_count"), ("updated_at",), changed)
