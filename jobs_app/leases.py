@@ -12,8 +12,6 @@ from enum import Enum
 from operator import itemgetter
 from typing import Any
 
-from django.db.models import Max
-
 from jobs_app.models import Job, JobAttempt, JobStatus, Worker
 from sessions_app import bulk
 from sessions_app.models import Session
@@ -81,9 +79,13 @@ class Start:
     git_head: str | None = None
 
 
+LAST_NUMBERS = """
+SELECT job_id, MAX(number) FROM job_attempts WHERE job_id IN ({keys}) GROUP BY job_id
+"""
+
+
 def open_attempts(worker: Worker, jobs: Sequence[Job], now: datetime) -> list[JobAttempt]:
-    runs = JobAttempt.objects.filter(job__in=jobs).values("job_id").order_by()
-    last = dict(runs.annotate(last=Max("number")).values_list("job_id", "last"))
+    last = dict(bulk.select(LAST_NUMBERS, [job.pk for job in jobs]))
     attempts = [
         JobAttempt(
             job=job,

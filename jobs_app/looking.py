@@ -25,7 +25,7 @@ class Look:
 
 def look(worker: Worker, free: int) -> Look:
     """Claim up to `free` jobs, and see what else there is for this worker."""
-    cancelled = _cancelled(worker)
+    cancelled = _cancelled(worker) if free < worker.concurrency else []
     now = timezone.now()
     claimed = queue.claim(worker, free) if free > 0 and _has_due(now) else []
     if claimed:

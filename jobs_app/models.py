@@ -1,7 +1,7 @@
 """The queue, its runs, its workers, and which projects are trusted."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -302,7 +302,12 @@ class ProjectTrust(models.Model):
 
 
 def is_trusted(project_path: str) -> bool:
-    return ProjectTrust.objects.filter(path=project_path).exists()
+    return bool(trusted_paths([project_path]))
+
+
+def trusted_paths(paths: Collection[str]) -> set[str]:
+    """Those of these project paths that are trusted."""
+    return set(ProjectTrust.objects.filter(path__in=paths).values_list("path", flat=True))
 
 
 def trust(paths: Sequence[str], by: str) -> int:

@@ -1,5 +1,6 @@
 """What a run needs to know from the database before it starts, read for many runs at once."""
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Subquery
 
 from jobs_app.agents.base import Request
-from jobs_app.models import JobAttempt, ProjectTrust
-from sessions_app import transcript
-from sessions_app.models import Session
+from jobs_app.models import JobAttempt, trusted_paths
+from sessions_app import bulk, transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +24,18 @@ class Plan:
 
 
 def load(attempts: Sequence[JobAttempt]) -> list[Plan]:
-    """A plan for each of these claimed attempts, in one query."""
-    facts = {row["pk"]: row for row in _facts([attempt.session_id for attempt in attempts])}
-    return [_plan(attempt, facts[attempt.session_id]) for attempt in attempts]
+    """A plan for each of these claimed attempts, in three queries whatever their number."""
+    conversations = transcript.conversation_ids([attempt.session_id for attempt in attempts])
+    usages = _previous_usages({pk: name for pk, name in conversations.items() if name})
+    trusted = trusted_paths({attempt.session.project_path for attempt in attempts})
+    return [
+        Plan(
+            attempt,
+            _request(attempt, conversations[attempt.session_id], trusted),
+            usages.get(attempt.session_id),
+        )
+        for attempt in attempts
+    ]
 
 
 def private_directory(attempt_id: str) -> Path:
@@ -41,33 +49,35 @@ def remove_private_files(attempt_id: str) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _facts(session_ids: Sequence[str]) -> Any:
-    runs = JobAttempt.objects.filter(session_id=OuterRef("pk"), raw_usage__isnull=False)
-    last = runs.order_by(*transcript.NEWEST)[:1]
-    return (
-        Session.objects.filter(pk__in=session_ids)
-        .annotate(
-            conversation=Subquery(transcript.conversation_ids(OuterRef("pk"))[:1]),
-            usage_of=Subquery(last.values("provider_session_id")),
-            usage=Subquery(last.values("raw_usage")),
-            trusted=Exists(ProjectTrust.objects.filter(path=OuterRef("project_path"))),
-        )
-        .values("pk", "conversation", "usage_of", "usage", "trusted")
-    )
+# The last run of each session that left its usage, and of which conversation it was.
+USAGES = """
+SELECT run.session_id, run.provider_session_id, run.raw_usage
+FROM job_attempts AS run
+WHERE run.id IN (
+    SELECT (SELECT MAX(last.id) FROM job_attempts AS last
+            WHERE last.session_id = session.id AND last.raw_usage IS NOT NULL)
+    FROM sessions AS session WHERE session.id IN ({keys})
+)
+"""
 
 
-def _plan(attempt: JobAttempt, facts: dict[str, Any]) -> Plan:
+def _previous_usages(conversations: dict[str, str]) -> dict[str, Any]:
+    if not conversations:
+        return {}
+    rows = bulk.select(USAGES, list(conversations))
+    return {pk: json.loads(raw) for pk, name, raw in rows if name == conversations[pk]}
+
+
+def _request(attempt: JobAttempt, conversation: str | None, trusted: set[str]) -> Request:
     session, data = attempt.session, attempt.job.data
-    request = Request(
+    return Request(
         run_id=attempt.pk,
         prompt=data["prompt"],
         project_path=session.project_path,
         model=data.get("model"),
         allowed_tools=data.get("allowedTools") or session.allowed_tools,
         context=session.context,
-        resume=facts["conversation"],
-        trusted=facts["trusted"],
+        resume=conversation,
+        trusted=session.project_path in trusted,
         private_directory=str(private_directory(attempt.pk)),
     )
-    is_same = facts["conversation"] is not None and facts["usage_of"] == facts["conversation"]
-    return Plan(attempt, request, facts["usage"] if is_same else None)

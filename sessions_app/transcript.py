@@ -5,18 +5,17 @@ session's `message_count` and `token_count`, so the counters are always right.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from sessions_app import bulk, changes
 from sessions_app.ids import new_id_after
-from sessions_app.models import MessageType, Session, SessionMessage
+from sessions_app.models import Session, SessionMessage
 
 COLUMNS = (
     "id",
@@ -30,9 +29,26 @@ COLUMNS = (
 )
 
 
-# Within one session the first says nothing, but keeps PostgreSQL from walking
-# the primary key through all other sessions' messages.
-NEWEST = ("-session_id", "-pk")
+# A look at the end of each session's index: a GROUP BY would read all of it.
+LAST_IDS = """
+SELECT session.id,
+       (SELECT MAX(message.id) FROM session_messages AS message
+        WHERE message.session_id = session.id)
+FROM sessions AS session WHERE session.id IN ({keys})
+"""
+
+# An id in a system or error event alone is not enough: a run that failed to log
+# in names a conversation that was never kept. Ordering by the session too keeps
+# PostgreSQL from walking the primary key through all sessions' messages.
+CONVERSATIONS = """
+SELECT session.id,
+       (SELECT message.provider_session_id FROM session_messages AS message
+        WHERE message.session_id = session.id
+          AND message.type IN ('assistant', 'user', 'result')
+          AND message.provider_session_id IS NOT NULL
+        ORDER BY message.session_id DESC, message.id DESC LIMIT 1)
+FROM sessions AS session WHERE session.id IN ({keys})
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,28 +143,16 @@ def before(session_id: str, cursor: str | None = None, limit: int = 100) -> list
 
 def conversation_id(session_id: str) -> str | None:
     """The provider's id of the conversation to resume; None if the agent never answered."""
-    return conversation_ids(session_id).first()
+    return conversation_ids([session_id]).get(session_id)
 
 
-def conversation_ids(session_id: Any) -> "QuerySet[SessionMessage, str | None]":
-    """The ids of a session's conversations, the newest first; also for use in a subquery.
-
-    An id in a system or error event alone is not enough: a run that failed to
-    log in names a conversation that was never kept.
-    """
-    said = SessionMessage.objects.filter(
-        session_id=session_id,
-        type__in=[MessageType.ASSISTANT, MessageType.USER, MessageType.RESULT],
-        provider_session_id__isnull=False,
-    )
-    return said.order_by(*NEWEST).values_list("provider_session_id", flat=True)
+def conversation_ids(session_ids: Sequence[str]) -> dict[str, str | None]:
+    """`conversation_id` of many sessions at once."""
+    return dict(bulk.select(CONVERSATIONS, session_ids)) if session_ids else {}
 
 
-def _last_ids(session_ids: set[str]) -> dict[str, str | None]:
-    # A look at the end of each session's index: a GROUP BY would read all of it.
-    newest = SessionMessage.objects.filter(session_id=OuterRef("pk")).order_by(*NEWEST).values("pk")
-    rows = Session.objects.filter(pk__in=session_ids).annotate(last=Subquery(newest[:1]))
-    return dict(rows.values_list("pk", "last"))
+def _last_ids(session_ids: Collection[str]) -> dict[str, str | None]:
+    return dict(bulk.select(LAST_IDS, list(session_ids)))
 
 
 def _new_ids(messages: Sequence[NewMessage]) -> list[str]:
