@@ -12,8 +12,9 @@ from enum import Enum
 from operator import itemgetter
 from typing import Any
 
-from jobs_app.models import Job, JobAttempt, JobStatus, Worker
+from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker
 from sessions_app import bulk
+from sessions_app.ids import new_id
 from sessions_app.models import Session
 from sessions_app.providers import Usage
 
@@ -83,6 +84,8 @@ LAST_NUMBERS = """
 SELECT job_id, MAX(number) FROM job_attempts WHERE job_id IN ({keys}) GROUP BY job_id
 """
 
+SETTLED = "SELECT session_id FROM session_hosts WHERE session_id IN ({keys})"
+
 
 def open_attempts(worker: Worker, jobs: Sequence[Job], now: datetime) -> list[JobAttempt]:
     last = dict(bulk.select(LAST_NUMBERS, [job.pk for job in jobs]))
@@ -101,6 +104,15 @@ def open_attempts(worker: Worker, jobs: Sequence[Job], now: datetime) -> list[Jo
     names = ("id", "job_id", "session_id", "number", "worker_id", "host", "boot_id", "started_at")
     bulk.insert(JobAttempt, names, ([getattr(run, name) for name in names] for run in attempts))
     return attempts
+
+
+def settle(attempts: Sequence[JobAttempt]) -> None:
+    """The host of a session's first run is the session's home."""
+    settled = bulk.select(SETTLED, [attempt.session_id for attempt in attempts])
+    known = {session_id for (session_id,) in settled}
+    new = [attempt for attempt in attempts if attempt.session_id not in known]
+    rows = [(new_id(), attempt.session_id, attempt.host) for attempt in new]
+    bulk.insert(SessionHost, ("id", "session_id", "host"), rows)
 
 
 def mark_working(attempts: Sequence[JobAttempt], now: datetime) -> None:

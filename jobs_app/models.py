@@ -278,6 +278,26 @@ class Worker(models.Model):
         return timezone.now() - self.heartbeat_at < limit
 
 
+class SessionHost(models.Model):
+    """The host that has a session's files and conversation: only its workers run its prompts.
+
+    Set by the first claim; an operator may move a session (`queue.move`).
+    """
+
+    id = models.TextField(primary_key=True, default=new_id, editable=False)
+    session = CascadeForeignKey(Session, related_name="hosts", db_index=False)
+    host = models.TextField()
+
+    class Meta:
+        db_table = "session_hosts"
+        constraints = [
+            models.UniqueConstraint(fields=["session"], name="uniq_session_hosts_session")
+        ]
+
+    def __str__(self) -> str:
+        return self.host
+
+
 class ProjectTrust(models.Model):
     """A project whose own agent settings (hooks, MCP servers, environment) may take effect."""
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from jobs_app import claiming, leases
 from jobs_app.leases import End, Ending, RunReport, Start
-from jobs_app.models import Job, JobAttempt, JobStatus, Outcome, Worker
+from jobs_app.models import Job, JobAttempt, JobStatus, Outcome, SessionHost, Worker
 from sessions_app import bulk, changes, transcript
 from sessions_app.models import MessageType, Session, SessionState
 from sessions_app.providers import events
@@ -145,13 +145,14 @@ def claim(worker: Worker, limit: int = 1) -> list[JobAttempt]:
     """
     now = timezone.now()
     with transaction.atomic():
-        ids = claiming.take(now, limit)
+        ids = claiming.take(now, worker.host, limit)
         if not ids:
             return []
         jobs = list(Job.objects.filter(pk__in=ids).select_related("session").order_by("pk"))
         attempts = leases.open_attempts(worker, jobs, now)
         _show_prompts(jobs)
         leases.mark_working(attempts, now)
+        leases.settle(attempts)
         changes.announce(changes.JOBS)
     return attempts
 
@@ -217,6 +218,22 @@ def rescue(attempt: JobAttempt) -> bool:
             return False
         transcript.store([failure_message(attempt, error)])
         return fail(attempt, RunReport(Outcome.LOST, error))
+
+
+def move(session: Session, host: str) -> None:
+    """Let the workers of another host run this session's prompts from now on.
+
+    Its files and the agent's conversation must be there. A run that its host's
+    death left open is closed; one whose worker lives is refused with ValidationError.
+    """
+    with transaction.atomic():
+        open_run = JobAttempt.objects.open().filter(session=session).select_related("job")
+        for attempt in open_run.select_related("session"):
+            if Worker.objects.alive().filter(pk=attempt.worker_id).exists():
+                raise ValidationError(f"The session runs on {attempt.host}: cancel its job first.")
+            rescue(attempt)
+        SessionHost.objects.update_or_create(session=session, defaults={"host": host})
+        changes.announce(changes.JOBS)
 
 
 def prune(older_than: timedelta, *, dry_run: bool = False, batch: int = 500) -> int:

@@ -5,15 +5,16 @@ from typing import Any
 from django.db.models import Count
 from django.utils import timezone
 
-from jobs_app.models import Job, JobAttempt, JobStatus, Worker
+from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker
 
 
 def snapshot() -> dict[str, Any]:
-    """`{jobs: {status: count}, running: [...], waiting: [...], workers: [...]}`, times in UTC."""
+    """Counts of jobs, running and deferred ones, hosts that prompts wait for, and workers."""
     return {
         "jobs": counts(),
         "running": [_running(attempt) for attempt in running()],
         "waiting": [_waiting(job) for job in deferred()[:20]],
+        "hosts_without_worker": hosts_without_worker(),
         "workers": [_worker(worker) for worker in Worker.objects.order_by("started_at")],
     }
 
@@ -32,6 +33,13 @@ def deferred() -> Any:
     """Pending jobs that wait for a time: after a failure, or at a limit."""
     later = Job.objects.pending().filter(next_retry_at__gt=timezone.now())
     return later.select_related("session").order_by("next_retry_at")
+
+
+def hosts_without_worker() -> list[str]:
+    """Hosts that have sessions with pending prompts, but no living worker."""
+    wanted = SessionHost.objects.filter(session__jobs__status=JobStatus.PENDING)
+    manned = Worker.objects.alive().values("host")
+    return list(wanted.exclude(host__in=manned).values_list("host", flat=True).distinct())
 
 
 def _running(attempt: JobAttempt) -> dict[str, Any]:

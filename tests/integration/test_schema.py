@@ -81,6 +81,7 @@ CASCADES = {
     ("job_queue", "session_id", "sessions"),
     ("job_attempts", "job_id", "job_queue"),
     ("job_attempts", "session_id", "sessions"),
+    ("session_hosts", "session_id", "sessions"),
 }
 
 # What each database calls the schema's types.

@@ -57,6 +57,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"{state}  {run['job']}  {run['seconds']:.0f} s  {what}")
     for job in found["waiting"]:
         lines.append(f"waiting  {job['job']}  until {job['until']}  {job['error'] or ''}")
+    for host in found["hosts_without_worker"]:
+        lines.append(f"prompts wait for a worker on {host}: start one there, or use move_session")
     for worker in found["workers"]:
         state = "alive" if worker["alive"] else "gone"
         lines.append(
@@ -73,6 +75,6 @@ def _without_clocks(found: dict[str, Any]) -> str:
     trimmed = {
         name: [{k: v for k, v in row.items() if k not in moving} for row in rows]
         for name, rows in found.items()
-        if isinstance(rows, list)
+        if isinstance(rows, list) and name != "hosts_without_worker"
     }
-    return json.dumps([found["jobs"], trimmed])
+    return json.dumps([found["jobs"], found["hosts_without_worker"], trimmed])

@@ -1,0 +1,33 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand
+
+from jobs_app import hosts, queue
+from jobs_app.management.arguments import sentence
+from sessions_app.lookup import find_session
+
+
+class Command(BaseCommand):
+    help = (
+        "Let another host's workers run a session's prompts. The project and the agent's "
+        "conversation must be there, at the same paths."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("session", metavar="SESSION", help="the session's id, or part of it")
+        parser.add_argument(
+            "host",
+            metavar="HOST",
+            nargs="?",
+            default=hosts.this_host().name,
+            help="the host's name (default: this one, %(default)s)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            queue.move(find_session(options["session"]), options["host"])
+        except ValidationError as error:
+            raise sentence(error) from None
+        self.stdout.write(f"moved to {options['host']}")
