@@ -8,6 +8,8 @@ which they act:
 
     env_dump: path        write argv, environment, cwd and prompt there, as JSON
     log: path             append "start <marker> <time>" now and "end <marker> <time>" at the end
+    lock: path            hold this file locked until we and what we leave behind have
+                          ended; append "overlap <marker> <time>" to the log if another does
     ignore_signals: true  survive SIGINT and SIGTERM
     fail_first: n         exit 1 at once in the first n runs that the log knows of
     spawn_detached: path  leave behind a sleep in a session of its own that holds our
@@ -35,6 +37,7 @@ codex 0.169.0).
 """
 
 import base64
+import fcntl
 import json
 import os
 import signal
@@ -77,6 +80,7 @@ class Fake:
         self.wanted = without_waiting(wanted) if is_quick(wanted) else wanted
         self.id = resumed_id(arguments) or str(uuid.uuid4())
         self.marker = os.environ.get("POKECODE_RUN", "-")
+        self.inherited = []
 
     def run(self):
         self.prepare()
@@ -97,6 +101,7 @@ class Fake:
         if path := self.wanted.get("env_dump"):
             self.dump(Path(path))
         self.log("start")
+        self.lock()
         if self.wanted.get("ignore_signals"):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -122,6 +127,15 @@ class Fake:
             os.fsync(handle)
             os.close(handle)
 
+    def lock(self):
+        if path := self.wanted.get("lock"):
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.log("overlap")
+            self.inherited = [handle]
+
     def starts(self):
         path = self.wanted.get("log")
         return Path(path).read_text().count("start ") if path else 1
@@ -129,12 +143,14 @@ class Fake:
     def leave_behind(self):
         sleep = ["sleep", "1000"]
         if path := self.wanted.get("spawn_detached"):
-            left = subprocess.Popen(sleep, stdin=subprocess.DEVNULL, start_new_session=True)
+            left = subprocess.Popen(
+                sleep, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=self.inherited
+            )
             write_pid(path, left)
         if path := self.wanted.get("spawn_stray"):
             left = subprocess.Popen(
                 sleep, env={}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, start_new_session=True,
+                stderr=subprocess.DEVNULL, start_new_session=True, pass_fds=self.inherited,
             )  # fmt: skip
             write_pid(path, left)
 

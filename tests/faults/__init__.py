@@ -1,0 +1,1 @@
+"""The queue under faults: real workers, real agents, and an oracle on the agents' side."""

@@ -1,0 +1,224 @@
+"""One run: jobs in the queue, real processes that work on them, and a witness beside."""
+
+import json
+import os
+import random
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from jobs_app.models import Job
+from sessions_app import changes
+from sessions_app.models import Session, SessionMessage
+from tests.faults import oracle
+from tests.process.running import MANAGE
+
+PATIENCE = 60.0
+"""Seconds within which whatever is waited for has to happen."""
+
+
+class Stuck(Exception):
+    """Something that must happen did not happen in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job as its submitter knows it; `number` counts the run's jobs, `lines` what it prints."""
+
+    number: int
+    job_id: str
+    session_id: str
+    lines: int
+
+
+class World:
+    """`database` is fresh; `base` holds the data directory, the projects and the agents' log."""
+
+    def __init__(self, base: Path, database: Any, seed: str, *, is_long: bool) -> None:
+        self.base = base
+        self.database = database
+        self.random = random.Random(seed)  # noqa: S311 - no secret
+        self.is_long = is_long
+        self.agents_log = base / "agents.log"
+        self.worker_log = base / "worker.log"
+        self.problems: list[str] = []
+        self.summary = "not judged"
+        self.jobs: list[Submitted] = []
+        self.injected: list[str] = []
+        self.broken: set[str] = set()
+        """What the witness saw that must never be true, not even for a moment."""
+        self.acknowledged: set[str] = set()
+        """Messages that the witness has read: they may never be missing again."""
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._clear()
+
+    # --- what is in the queue -----------------------------------------------
+
+    def submit(self, sessions: int, jobs_each: int, **directives: Any) -> None:
+        """Queue jobs in turn over new sessions; each does something else unless told what."""
+        rows = [self._new_session(number) for number in range(sessions)]
+        with transaction.atomic():
+            for _ in range(jobs_each):
+                for session in rows:
+                    self.submit_one(session, **directives)
+
+    def submit_one(self, session: Session, **directives: Any) -> None:
+        number = len(self.jobs)
+        prompt, lines = self.prompt(session, number, **directives)
+        job = Job.objects.enqueue(session, prompt)
+        self.jobs.append(Submitted(number, job.pk, session.pk, lines))
+
+    def prompt(self, session: Session, number: int, **directives: Any) -> tuple[str, int]:
+        """A prompt for the fake agent, and how many numbered lines it will print."""
+        wanted = {**self._behaviour(number), **directives}
+        lines = wanted.pop("lines", self.random.choice((0, 1, 5, 20)))
+        wanted["before"] = [oracle.numbered_line(number, line) for line in range(lines)]
+        wanted["log"] = str(self.agents_log)
+        wanted["lock"] = str(self.base / "locks" / session.pk)
+        return f"FAKE {json.dumps(wanted)}", lines
+
+    def submit_by_command(self, session: Session, program: Sequence[str]) -> None:
+        """As another process does it."""
+        number = len(self.jobs)
+        prompt, lines = self.prompt(session, number)
+        done = subprocess.run(
+            [*program, "submit_prompt", session.pk, "-"],
+            input=prompt.encode(),
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        self.jobs.append(Submitted(number, done.stdout.decode().strip(), session.pk, lines))
+
+    def _behaviour(self, number: int) -> dict[str, Any]:
+        wanted: dict[str, Any] = {
+            "pause": self.random.choice((0, 0.002, 0.01)),
+            "sleep": self.random.choice((0, 0, 0.05, 0.2)),
+            "usage": [self.random.randrange(1000), self.random.randrange(1000)],
+        }
+        if self.random.random() < 0.25:
+            wanted["spawn_detached"] = str(self.base / f"detached-{number}")
+        if self.random.random() < 0.1:
+            wanted["ignore_signals"] = True
+        return wanted
+
+    def _new_session(self, number: int) -> Session:
+        project = self.base / "projects" / str(number)
+        project.mkdir()
+        provider = self.random.choice(("claude-code", "codex-cli"))
+        return Session.objects.create_for_path(project, provider=provider)
+
+    def _clear(self) -> None:
+        for name in ("projects", "locks"):
+            directory = self.base / name
+            subprocess.run(["rm", "-rf", directory], check=True)
+            directory.mkdir()
+        for path in (self.agents_log, self.worker_log):
+            path.write_bytes(b"")
+
+    # --- who works on it ----------------------------------------------------
+
+    def start_worker(
+        self, *options: str, program: Sequence[str] = MANAGE, **environment: str
+    ) -> subprocess.Popen[bytes]:
+        with self.worker_log.open("ab") as log:
+            process = subprocess.Popen(
+                [*program, "process_jobs", "--concurrency=4", *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **environment},
+                start_new_session=True,
+            )
+        self._processes.append(process)
+        return process
+
+    def end(self, worker: subprocess.Popen[bytes], patience: float = PATIENCE) -> None:
+        """Wait for the worker to end, as it should, with exit code 0."""
+        self.until(lambda: worker.poll() is not None, "the end of a worker", patience)
+        if worker.returncode:
+            self.broken.add(f"a worker ended with exit code {worker.returncode}")
+
+    def finish(self) -> None:
+        """Whatever is left must be runnable: a fresh worker runs it."""
+        self.end(self.start_worker("--drain"))
+
+    def judge(self) -> None:
+        connection.close()  # it may have been cut
+        self.problems.extend(oracle.check(self))
+        self.summary = oracle.summary()
+
+    def close(self) -> None:
+        """Leave nothing behind, whatever went wrong."""
+        connection.close()
+        for process in self._processes:
+            process.kill()
+            process.wait()
+        for pid in oracle.marked_processes():
+            kill(pid)
+
+    # --- waiting ------------------------------------------------------------
+
+    def random_moment(self, longest: float = 0.3) -> None:
+        """Wait until some of the agents have started, and then a little; also during start-up."""
+        starts = self.random.randrange(len(self.jobs))
+        self.until(lambda: oracle.count_starts(self.agents_log) >= starts, "starts of agents")
+        delay = self.random.uniform(0, longest if starts else 1.2)
+        self.pass_time(delay)
+        self.inject(f"after {starts} starts and {delay:.3f} s")
+
+    def pass_time(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        self.until(lambda: time.monotonic() >= deadline, "time")
+
+    def until(self, condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> None:
+        """Wait for the condition; meanwhile, look at the database as any reader would."""
+        deadline = time.monotonic() + patience
+        while not self._holds(condition):
+            if time.monotonic() > deadline:
+                raise Stuck(f"not within {patience:g} s: {what}")
+            began = time.monotonic()
+            self._without_database_trouble(self._look)
+            # At most a fifth of the time: the workers need the machine.
+            time.sleep(max(0.01, 4 * (time.monotonic() - began)))
+
+    def _holds(self, condition: Callable[[], Any]) -> bool:
+        return bool(self._without_database_trouble(condition))
+
+    def _without_database_trouble(self, action: Callable[[], Any]) -> Any:
+        try:
+            return action()
+        except DatabaseError:
+            connection.close()  # one that was cut stays so; the next use opens another
+            return None
+
+    def _look(self) -> None:
+        _skip_waits()
+        self.broken.update(oracle.contradictions())
+        last = max(self.acknowledged, default="")
+        new = SessionMessage.objects.filter(pk__gt=last).values_list("pk", flat=True)
+        self.acknowledged.update(new)
+
+    def inject(self, what: str) -> None:
+        self.injected.append(what)
+
+
+def kill(pid: int) -> None:
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).kill()
+
+
+def _skip_waits() -> None:
+    """Let the time pass that failed jobs wait until they are tried again."""
+    waiting = Job.objects.pending().filter(next_retry_at__gt=timezone.now())
+    if waiting.exists():
+        with transaction.atomic():
+            waiting.update(next_retry_at=timezone.now())
+            changes.announce(changes.JOBS)
