@@ -105,6 +105,7 @@ class Follower:
         self._session_id = session.pk
         self._cursor = cursor
         self._sent: dict[str, str] = {}
+        self.is_behind = False
         self._conversation = Conversation()
         rendering.feed(self._conversation, session, rendering.until(session, cursor))
 
@@ -128,6 +129,7 @@ class Follower:
 
     def _news(self, session: Session) -> dict[str, Any]:
         messages = rendering.after(session, self._cursor)
+        self.is_behind = len(messages) == rendering.PAGE
         if messages:
             self._cursor = messages[-1].pk
         current = workspace.fragments(self._request, session)
@@ -202,7 +204,8 @@ async def _follow(follower: Follower, watch: Watch, bell: changes.Bell) -> Async
         if event:
             yield event
         await asyncio.sleep(PAUSE)
-        await bell.wait(max(0.0, checked + HEARTBEAT - time.monotonic()))
+        if not follower.is_behind:
+            await bell.wait(max(0.0, checked + HEARTBEAT - time.monotonic()))
 
 
 async def _in_thread(work: Any) -> Any:

@@ -11,9 +11,10 @@ import asyncio
 import logging
 import sqlite3
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from django.db import connection
 
@@ -69,14 +70,23 @@ async def listen(*channels: str) -> AsyncIterator[Bell]:
     if connection.vendor == "postgresql":
         watcher = _listen_postgresql(channels or (JOBS, MESSAGES), bell)
     else:
-        watcher = _watch_sqlite(Path(str(connection.settings_dict["NAME"])), bell)
-    task = asyncio.create_task(watcher, name="changes")
+        # The log stands beside the file itself, not beside a link to it.
+        watcher = _watch_sqlite(Path(str(connection.settings_dict["NAME"])).resolve(), bell)
+    task = asyncio.create_task(_poll_without(watcher), name="changes")
     try:
         yield bell
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def _poll_without(watcher: Coroutine[Any, Any, None]) -> None:
+    """A watcher that fails is no reason to stop: whoever waits for the bell polls anyway."""
+    try:
+        await watcher
+    except Exception as error:
+        logger.warning("Changes are looked for every %g s, not watched: %s", SLOW_POLL, error)
 
 
 async def _listen_postgresql(channels: tuple[str, ...], bell: Bell) -> None:
@@ -143,7 +153,6 @@ async def _writes(path: Path) -> AsyncIterator[None]:
 
     written = asyncio.Event()
     inotify = INotify()
-    inotify.add_watch(path.parent, flags.MODIFY | flags.CREATE)
 
     def on_readable() -> None:
         if any(event.name == log for event in inotify.read(timeout=0)):
@@ -152,6 +161,7 @@ async def _writes(path: Path) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     loop.add_reader(inotify.fileno(), on_readable)
     try:
+        inotify.add_watch(path.parent, flags.MODIFY | flags.CREATE)
         while True:
             await _wait(written, SLOW_POLL)
             written.clear()

@@ -145,6 +145,22 @@ def test_a_missed_ring_is_only_a_delay(writer, monkeypatch):
     assert asyncio.run(listen()) is True
 
 
+def test_a_watch_that_cannot_be_had_is_said_and_is_only_a_delay(writer, monkeypatch, caplog):
+    def refused(*arguments, **options):
+        raise OSError("Too many open files")
+
+    monkeypatch.setattr("inotify_simple.INotify.__init__", refused)
+    monkeypatch.setattr("psycopg.AsyncConnection.connect", refused)
+
+    async def listen() -> None:
+        async with changes.listen(changes.JOBS) as bell:
+            await asyncio.to_thread(_commit, writer, changes.JOBS)
+            await bell.wait()
+
+    asyncio.run(listen())
+    assert "not watched: Too many open files" in caplog.text
+
+
 def _cut_listeners_off() -> None:
     """End the connections that listen; on SQLite the test has taken away the watch."""
     if connection.vendor == "postgresql":

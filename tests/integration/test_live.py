@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from jobs_app.models import Job
 from pokecode_site import live
-from sessions_app import transcript
+from sessions_app import changes, transcript
 from sessions_app.models import Session
 from sessions_app.providers import events
 from sessions_app.transcript import NewMessage
@@ -119,6 +119,18 @@ async def test_a_browser_that_comes_back_gets_exactly_what_it_missed(session, br
         event_id, data = await next_event(stream)
         assert [entry["id"] for entry in data["entries"]] == [f"m-{row.pk}" for row in rows[2:]]
         assert event_id == rows[3].pk
+
+
+@pytest.mark.asyncio
+async def test_a_browser_that_missed_many_pages_waits_for_no_new_commit(
+    session, browser, monkeypatch
+):
+    monkeypatch.setattr("sessions_app.rendering.PAGE", 2)
+    monkeypatch.setattr(changes.Bell.wait, "__defaults__", (60,))
+    rows = [await in_database(say, session, f"number {n}.") for n in range(8)]
+    async with opened(browser, session, last_event_id=rows[0].pk) as stream:
+        events = [await next_event(stream) for _ in range(4)]
+        assert [event_id for event_id, _ in events] == [rows[n].pk for n in (2, 4, 6, 7)]
 
 
 @pytest.mark.asyncio
