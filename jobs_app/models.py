@@ -141,7 +141,7 @@ class Job(models.Model):
 
     @property
     def model(self) -> str | None:
-        return self.data.get("model")
+        return self.data.get("model") if isinstance(self.data, dict) else None
 
     @property
     def is_finished(self) -> bool:
@@ -184,6 +184,11 @@ class AttemptQuerySet(models.QuerySet["JobAttempt"]):
 
     def held_by(self, worker_id: str) -> "AttemptQuerySet":
         return self.open().filter(worker_id=worker_id)
+
+    def titled(self) -> "AttemptQuerySet":
+        """With their sessions, and their jobs' titles without the jobs' data."""
+        jobs = models.Prefetch("job", Job.objects.titled())
+        return self.select_related("session").defer("session__context").prefetch_related(jobs)
 
 
 class JobAttempt(models.Model):

@@ -26,13 +26,13 @@ def counts() -> dict[str, int]:
 
 def running() -> Any:
     """Open attempts with their job and session, oldest first."""
-    return JobAttempt.objects.open().select_related("job", "session").order_by("started_at")
+    return JobAttempt.objects.open().titled().defer("raw_usage").order_by("started_at")
 
 
 def deferred() -> Any:
     """Pending jobs that wait for a time: after a failure, or at a limit."""
     later = Job.objects.pending().filter(next_retry_at__gt=timezone.now())
-    return later.select_related("session").order_by("next_retry_at")
+    return later.titled().order_by("next_retry_at")
 
 
 def hosts_without_worker() -> list[str]:

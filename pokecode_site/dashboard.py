@@ -6,8 +6,9 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from jobs_app import status
 from jobs_app.checks import permission_bypass
-from jobs_app.models import Job, JobAttempt, JobStatus, Worker
+from jobs_app.models import Job, JobStatus, Worker
 from pokecode_site.workspace import RUN_JOB
 from sessions_app.models import Session
 
@@ -37,24 +38,23 @@ def context(request: HttpRequest) -> dict[str, Any]:
 
 
 def _jobs() -> dict[str, Any]:
-    counts = [(status, _capped_count(status)) for status in JobStatus]
+    counts = [(state, _capped_count(state)) for state in JobStatus]
     waiting = dict(counts)[JobStatus.PENDING] != "0"
-    runs = JobAttempt.objects.open().select_related("job", "session").defer("raw_usage")
     return {
         "counts": counts,
-        "runs": runs.order_by("started_at")[:SHOWN],
+        "runs": status.running()[:SHOWN],
         "failures": _recent_failures(),
         "worker_missing": waiting and not Worker.objects.alive().exists(),
     }
 
 
-def _capped_count(status: str) -> str:
-    found = Job.objects.filter(status=status).order_by().values("pk")[: COUNT_LIMIT + 1].count()
+def _capped_count(state: str) -> str:
+    found = Job.objects.filter(status=state).order_by().values("pk")[: COUNT_LIMIT + 1].count()
     return f"{COUNT_LIMIT:,}+" if found > COUNT_LIMIT else f"{found:,}"
 
 
 def _recent_failures() -> "QuerySet[Job]":
     # Among the newest jobs only: there is no index on the time of a failure.
     newest = Job.objects.order_by("-created_at").values("pk")[:RECENT_JOBS]
-    failed = Job.objects.filter(pk__in=newest, status=JobStatus.FAILED).select_related("session")
+    failed = Job.objects.titled().filter(pk__in=newest, status=JobStatus.FAILED)
     return failed.order_by("-pk")[:SHOWN]

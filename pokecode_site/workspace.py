@@ -3,15 +3,14 @@
 from typing import Any
 
 from django import forms
-from django.contrib.admin.utils import quote
 from django.core.exceptions import ValidationError
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.urls import reverse
 
 from jobs_app.models import Job, JobAttempt, JobStatus, Worker, is_trusted
 from sessions_app import rendering
+from sessions_app.admin_html import page_url
 from sessions_app.models import Provider, Session
 from sessions_app.visible import visible
 
@@ -73,7 +72,7 @@ def can_follow(request: HttpRequest) -> bool:
 
 
 def url(session: Session) -> str:
-    return reverse("admin:sessions_app_session_change", args=[quote(session.pk)])
+    return page_url(Session, session.pk)
 
 
 def page_context(request: HttpRequest, session: Session, form: PromptForm | None) -> dict[str, Any]:
@@ -92,11 +91,11 @@ def page_context(request: HttpRequest, session: Session, form: PromptForm | None
 
 def fragment_context(request: HttpRequest, session: Session) -> dict[str, Any]:
     """What the parts show that follow the session: its state and its jobs."""
-    jobs = Job.objects.filter(session=session)
+    jobs = Job.objects.titled().filter(session=session)
     pending = list(jobs.pending().order_by("pk")[: PENDING_SHOWN + 1])
     return {
         "session": session,
-        "run": JobAttempt.objects.open().filter(session=session).select_related("job").first(),
+        "run": JobAttempt.objects.open().filter(session=session).titled().first(),
         "pending": pending[:PENDING_SHOWN],
         "more_pending": len(pending) > PENDING_SHOWN,
         "failures": jobs.filter(status=JobStatus.FAILED).order_by("-pk")[:FAILURES_SHOWN],

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs_app import queue
+from jobs_app import queue, status
 from jobs_app.leases import RunReport
 from jobs_app.models import Job, Outcome, Worker
 from pokecode_site import dashboard
@@ -36,6 +38,16 @@ def test_a_running_job_shows_with_its_session_and_a_stop_button(admin_client, se
     assert "Count the lines." in shown and session.name in shown
     assert reverse("admin:sessions_app_session_job", args=[session.pk, job.pk, "cancel"]) in shown
     assert "<strong>1</strong> processing" in shown
+
+
+def test_a_long_prompt_is_not_read_for_its_title(session, worker):
+    Job.objects.enqueue(session, "Read this.\n" + "x" * 100_000)
+    queue.claim(worker)
+    with CaptureQueriesContext(connection) as queries:
+        (run,) = status.running()
+        assert run.job.title == "Read this."
+    assert "data" in run.job.get_deferred_fields()
+    assert len(queries) == 2
 
 
 def test_a_recent_failure_shows_why(admin_client, session, worker):
