@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sessions_app.files import read_start
+
 TIMEOUT = 5
 OUTPUT_LIMIT = 4096
 PACKED_LIMIT = 16 * 1024 * 1024
@@ -70,15 +72,8 @@ def _commit(git_dir: Path, common: Path) -> str | None:
 
 def _packed(common: Path, name: str) -> str:
     """The commit of a reference in `packed-refs`, "" if it is not there."""
-    path = common / "packed-refs"
-    try:
-        if path.is_file():
-            with path.open(errors="replace") as file:
-                lines = file.read(PACKED_LIMIT).splitlines()
-            return next((line.split(" ")[0] for line in lines if line.endswith(f" {name}")), "")
-    except OSError:
-        pass
-    return ""
+    lines = _read(common / "packed-refs", PACKED_LIMIT).splitlines()
+    return next((line.split(" ")[0] for line in lines if line.endswith(f" {name}")), "")
 
 
 def _root(project: Path) -> Path | None:
@@ -131,15 +126,12 @@ def _config(common: Path, *query: str) -> str:
     return _run(Path(os.devnull), "config", "--file", file, "--no-includes", *query)
 
 
-def _read(path: Path) -> str:
-    """The start of a small file of git's own; "" for what is missing or no regular file."""
+def _read(path: Path, limit: int = OUTPUT_LIMIT) -> str:
+    """The start of a file of git's own; "" for what is missing or no regular file."""
     try:
-        if path.is_file():
-            with path.open(errors="replace") as file:
-                return file.read(OUTPUT_LIMIT)
-    except OSError:
-        pass
-    return ""
+        return read_start(path, limit).decode(errors="replace")
+    except (OSError, ValueError):
+        return ""
 
 
 def _run(git_dir: Path, *arguments: str) -> str:

@@ -2,10 +2,10 @@
 not trusted, the instructions that the project keeps for agents (CLAUDE.md, AGENTS.md)."""
 
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from sessions_app.files import read_start
 from sessions_app.validation import validate_text
 
 LIMIT = 256 * 1024
@@ -27,12 +27,7 @@ def project_instructions(project_path: str, name: str) -> str:
 
 
 def _read(path: Path) -> str:
-    # NONBLOCK: opening a pipe would wait for its writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return ""
-        content = file.read(LIMIT + 1)
+    content = read_start(path, LIMIT + 1, follow_link=False)
     text = content[:LIMIT].decode(errors="replace").replace("\x00", "\ufffd")
     return f"{text}\n(cut after {LIMIT} bytes)" if len(content) > LIMIT else text
 

@@ -32,6 +32,16 @@ def test_a_project_is_described(git_project):
     assert git.head(git_project) == run(git_project, "git", "rev-parse", "HEAD")
 
 
+def test_a_pipe_among_the_references_is_not_waited_for(git_project):
+    for name in (".git/refs/heads/main", ".git/packed-refs"):
+        (git_project / name).unlink(missing_ok=True)
+        os.mkfifo(git_project / name)
+    assert git.head(git_project) is None
+    (git_project / ".git/HEAD").unlink()
+    os.mkfifo(git_project / ".git/HEAD")
+    assert git.head(git_project) is None
+
+
 def test_a_directory_without_git_has_a_name_and_nothing_else(project):
     assert git.project_name(project) == "project"
     assert git.describe(project) == {}
