@@ -59,9 +59,13 @@ class SessionForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.fields["allowed_tools"].initial = self.instance.allowed_tools
 
+    def clean_context(self) -> str | None:
+        return self.cleaned_data["context"] or None
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        metadata = dict(self.instance.metadata or {})
+        stored = self.instance.metadata
+        metadata = dict(stored) if isinstance(stored, dict) else {}
         metadata.pop("allowedTools", None)
         if cleaned.get("allowed_tools"):
             metadata["allowedTools"] = cleaned["allowed_tools"]

@@ -135,7 +135,9 @@ class Session(models.Model):
 
     @property
     def allowed_tools(self) -> list[str]:
-        return list((self.metadata or {}).get("allowedTools", []))
+        # A row that was edited behind our back may hold anything; runs check what is in the list.
+        tools = self.metadata.get("allowedTools") if isinstance(self.metadata, dict) else None
+        return tools if isinstance(tools, list) else []
 
     def touch(self) -> None:
         """A person opened this session."""

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 
 from jobs_app import queue
 from jobs_app.models import Job, ProjectTrust
@@ -69,6 +70,16 @@ def test_editing_changes_what_the_form_names_and_nothing_else(admin_client, sess
     assert (changed.pk, changed.name, changed.allowed_tools) == (session.pk, "New name", ["Read"])
     assert (changed.project_path, changed.provider) == (session.project_path, "claude-code")
     assert (changed.message_count, changed.is_working) == (0, False)
+
+
+@pytest.mark.parametrize("metadata", ['"text"', "[]", '{"allowedTools": 5}', "no JSON"])
+def test_metadata_that_was_edited_behind_our_back_is_no_obstacle(admin_client, session, metadata):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE sessions SET metadata = %s", [metadata])
+    assert Session.objects.get().allowed_tools == []
+    admin_client.post(url(Session, "change", session.pk), edit(session, allowed_tools="Read"))
+    session.refresh_from_db()
+    assert (session.allowed_tools, session.context) == (["Read"], None)
 
 
 def test_editing_keeps_what_a_worker_changes_at_the_same_moment(admin_client, session, monkeypatch):
