@@ -132,5 +132,6 @@ async def supervise(site: Site, worker: WorkerProcess, say: Say, patience: float
 async def _stop_signal() -> None:
     event = asyncio.Event()
     for number in STOP_SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, event.set)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as by nohup
+            asyncio.get_running_loop().add_signal_handler(number, event.set)
     await event.wait()

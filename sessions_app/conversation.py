@@ -117,7 +117,6 @@ class Entry:
             return "done"
         return "lost" if self.abandoned else "running"
 
-
     @property
     def steps_done(self) -> int:
         """Of a plan."""

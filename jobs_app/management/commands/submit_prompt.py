@@ -22,7 +22,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("session", metavar="SESSION", help="the session's id, or its start")
+        parser.add_argument(
+            "session", metavar="SESSION", help="the session's id, or its start or end"
+        )
         parser.add_argument("prompt", metavar="PROMPT", help="the prompt, or - for standard input")
         parser.add_argument("--model", metavar="M", help="the model, as the agent names it")
         parser.add_argument(

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import shutil
 import sys
 from typing import Any
 
@@ -13,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection, connections
 
 from jobs_app import maintenance
-from jobs_app.agents import AGENTS
+from jobs_app.agents import AGENTS, find
 from pokecode_site import demo, listening
 from pokecode_site.first_admin import create_first_admin
 from pokecode_site.supervisor import Site, WorkerProcess, supervise
@@ -62,8 +61,7 @@ class Command(BaseCommand):
             self._say("Agents: the demo agent stands in for all; it uses no model and no network.")
         else:
             for agent in AGENTS.values():
-                found = shutil.which(agent.command()[0])
-                self._say(f"{agent.name}: {found or f'not found. {agent.install_hint}'}")
+                self._say(f"{agent.name}: {find(agent) or f'not found. {agent.install_hint}'}")
         self._say(f"Data directory: {settings.POKECODE_DATA_DIR}")
         if connection.vendor == "postgresql":
             self._say(f"Database: PostgreSQL, {connection.settings_dict['NAME']}")
