@@ -88,6 +88,31 @@ def test_a_page_that_lost_its_connection_catches_up(running_site, browser_page):
     page.wait_for_selector("#connection", state="hidden")
 
 
+def test_a_tab_that_nobody_looks_at_holds_no_connection_and_catches_up(
+    running_site, browser_page
+):
+    session = running_site.session("in the background")
+    page = browser_page.page
+    with page.expect_response("**/events/*"):
+        page.goto(running_site.page(session))
+    with page.expect_event("requestfailed", lambda request: "/events/" in request.url):
+        look_away(page, True)
+    running_site.append(session, ("user", said("seen later.")))
+    look_away(page, False)
+    page.wait_for_selector("text=seen later.")
+    browser_page.assert_calm(running_site)
+
+
+def look_away(page, hidden):
+    page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
 def said(text):
     return f'{{"kind": "pokecode_user_message", "id": "1", "role": "user", "content": "{text}"}}'
 

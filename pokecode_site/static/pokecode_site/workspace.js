@@ -106,9 +106,11 @@ const apply = ({ entries, fragments }) => {
 
 let last = workspace?.dataset.after;
 let delay = 1000;
+let source = null;
 
 const connect = () => {
-  const source = new EventSource(`${workspace.dataset.events}?after=${encodeURIComponent(last)}`);
+  if (source || document.hidden) return;
+  source = new EventSource(`${workspace.dataset.events}?after=${encodeURIComponent(last)}`);
   source.onopen = () => {
     delay = 1000;
     connection.hidden = true;
@@ -118,11 +120,22 @@ const connect = () => {
     apply(JSON.parse(event.data));
   };
   source.onerror = () => {
-    source.close();
+    disconnect();
     connection.hidden = false;
     setTimeout(connect, delay);
     delay = Math.min(delay * 2, LONGEST_DELAY);
   };
+};
+
+const disconnect = () => {
+  source?.close();
+  source = null;
+};
+
+// A browser opens six connections to a site: tabs that nobody looks at must not hold them all.
+const connectWhileVisible = () => {
+  if (document.hidden) disconnect();
+  else connect();
 };
 
 // --- earlier messages ------------------------------------------------------------
@@ -172,7 +185,10 @@ const start = () => {
   document.querySelector(".to-latest")?.remove();
   document.getElementById("earlier")?.addEventListener("click", loadEarlier);
   document.querySelector("#prompt textarea")?.addEventListener("keydown", submitOnCtrlEnter);
-  if (workspace.dataset.events) connect();
+  if (workspace.dataset.events) {
+    document.addEventListener("visibilitychange", connectWhileVisible);
+    connect();
+  }
   if (location.hash.startsWith("#m-")) openTarget();
   else if (transcript.childElementCount) settleAtEnd();
 };
