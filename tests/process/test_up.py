@@ -84,6 +84,15 @@ def test_a_closed_terminal_ends_everything(up):
     assert up.family() == []
 
 
+def test_nohup_keeps_it_running_when_the_terminal_closes(home):
+    with Up(home, "--demo", program=("nohup", *MANAGE)).wait_until_ready() as up:
+        up.process.send_signal(signal.SIGHUP)
+        assert up.get("/health/ready") == "ok\n"
+        assert up.stop(signal.SIGTERM) < SOON
+        assert "Stopped." in up.text()
+        assert up.family() == []
+
+
 def test_a_job_processor_that_dies_is_started_again(up):
     (first,) = wait_for(up.workers)
     first.kill()
