@@ -3,15 +3,14 @@
 import json
 import re
 
-from sessions_app.visible import visible
+from sessions_app.visible import short_line
 
 PROMPT = re.compile(r'"prompt":\s*"((?:[^"\\]|\\u[0-9A-Fa-f]{4}|\\[^u])*)')
 
 
 def title(prompt: str) -> str:
     """The first line of a prompt, shortened."""
-    first = (prompt[:1000].strip().splitlines() or [""])[0]
-    return visible(first if len(first) <= 80 else f"{first[:79]}…")
+    return short_line(prompt[:1000], 80)
 
 
 def prompt_start(data_start: str) -> str:

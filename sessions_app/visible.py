@@ -13,5 +13,11 @@ def visible(text: str) -> str:
     return "".join(f"<U+{ord(c):04X}>" if _hides(c) else c for c in text)
 
 
+def short_line(text: str, limit: int) -> str:
+    """The first line that says something, shortened, as `visible` shows it."""
+    first = text.strip().partition("\n")[0]
+    return visible(first if len(first) <= limit else f"{first[: limit - 1]}…")
+
+
 def _hides(character: str) -> bool:
     return character not in "\n\t" and category(character) in HIDING

@@ -2,12 +2,15 @@
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 from django import template
 
+from sessions_app.admin_html import lasted
 from sessions_app.markdown import render
 from sessions_app.providers.shapes import DiffLine, ToolUse
+from sessions_app.visible import short_line
 from sessions_app.visible import visible as make_visible
 
 register = template.Library()
@@ -39,8 +42,7 @@ def visible(text: str) -> str:
 @register.filter
 def line(text: str) -> str:
     """The first line, shortened and visible."""
-    first = text.strip().partition("\n")[0]
-    return visible(first if len(first) <= LINE_LIMIT else f"{first[:LINE_LIMIT]}…")
+    return short_line(TERMINAL_COLOUR.sub("", text), LINE_LIMIT)
 
 
 @register.inclusion_tag("sessions_app/parts/output.html")
@@ -84,12 +86,7 @@ def money(dollars: float) -> str:
 
 @register.filter
 def milliseconds(value: int) -> str:
-    """A duration as a person says it."""
-    seconds = value / 1000
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds} s"
+    return lasted(timedelta(milliseconds=value))
 
 
 def _clamp(text: str, limit: int, message_id: str) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def test_a_difference_is_shown_with_both_line_numbers():
 
 def test_the_end_of_a_turn_tells_tokens_cost_duration_and_denials():
     page = html(Result("", 12345, 0.0264, 61_400, 2, ("Bash(rm x)",)))
-    for text in ("12,345 tokens", "$0.0264", "1 min 1 s", "2 turns", "Bash(rm x)"):
+    for text in ("12,345 tokens", "$0.0264", "1\u00a0min 1\u00a0s", "2 turns", "Bash(rm x)"):
         assert text in page
 
 
