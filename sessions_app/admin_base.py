@@ -90,11 +90,11 @@ class BaseAdmin(admin.ModelAdmin):
         return found, counts, lacking, protected
 
     def _may_delete(self, request: HttpRequest, model: type[Model]) -> bool:
-        owner = self.admin_site._registry.get(model)
-        # What only programs write has no owner but the row it goes with.
-        return isinstance(owner, ReadOnlyMixin) or (
-            owner is not None and owner.has_delete_permission(request)
-        )
+        pages = self.admin_site._registry.get(model)
+        # What only programs write belongs to the row it goes with.
+        if pages is None or isinstance(pages, ReadOnlyMixin):
+            return True
+        return pages.has_delete_permission(request)
 
 
 def log_changes(request: HttpRequest, rows: list[Any], message: str) -> None:
