@@ -8,14 +8,15 @@ are stored.
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from pathlib import Path
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 
 from jobs_app import queue
+from jobs_app.backlog import Backlog, Entry
 from jobs_app.database import DatabaseThread
 from jobs_app.leases import Ending, Start
 from jobs_app.models import JobAttempt
@@ -34,22 +35,14 @@ RETRY_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0)
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What a run leaves: a message, the start of its process, or its end."""
-
-    attempt: JobAttempt
-    item: NewMessage | Start | Ending
-    ended: "asyncio.Future[bool] | None" = None
-
-
 class Recorder:
     """Call its methods in the event loop; `run` is the task that commits."""
 
     def __init__(self, database: DatabaseThread, on_lease_lost: Callable[[str], None]) -> None:
         self._database = database
         self._on_lease_lost = on_lease_lost
-        self._entries: deque[Entry] = deque()
+        self._backlog = Backlog(Path(settings.POKECODE_DATA_DIR))
+        self._waiting_for: dict[str, asyncio.Future[bool]] = {}
         self._waiting = asyncio.Event()
         self._urgent = asyncio.Event()
 
@@ -64,19 +57,23 @@ class Recorder:
     async def end(self, ending: Ending) -> bool:
         """Close the run behind all that was added before; False if its lease had moved."""
         ended = asyncio.get_running_loop().create_future()
-        self._put(Entry(ending.attempt, ending, ended))
+        self._waiting_for[ending.attempt.pk] = ended
+        self._put(Entry(ending.attempt, ending))
         self._urgent.set()
         return await ended
 
     def _put(self, entry: Entry) -> None:
-        self._entries.append(entry)
+        self._backlog.append(entry)
         self._waiting.set()
 
     async def run(self) -> None:
-        while True:
-            await self._waiting.wait()
-            await self._gather()
-            await self._store(self._next_group())
+        try:
+            while True:
+                await self._waiting.wait()
+                await self._gather()
+                await self._store(self._next_group())
+        finally:
+            self._backlog.close()
 
     async def _gather(self) -> None:
         """Let what comes close together share a commit; ends wait less than lines."""
@@ -87,8 +84,8 @@ class Recorder:
                 await asyncio.sleep(END_INTERVAL)
 
     def _next_group(self) -> list[Entry]:
-        group = [self._entries.popleft() for _ in range(min(len(self._entries), GROUP_LIMIT))]
-        if not self._entries:
+        group = self._backlog.take(GROUP_LIMIT)
+        if not self._backlog:
             self._waiting.clear()
             self._urgent.clear()
         return group
@@ -115,15 +112,15 @@ class Recorder:
             return
         (entry,) = group
         logger.error("An entry of attempt %s cannot be stored: %r", entry.attempt.pk, error)
-        if entry.ended is not None:
-            entry.ended.set_exception(error)
+        if isinstance(entry.item, Ending):
+            self._waiting_for.pop(entry.attempt.pk).set_exception(error)
 
     def _tell(self, group: Sequence[Entry], held: set[str]) -> None:
         for attempt_id in {entry.attempt.pk for entry in group} - held:
             self._on_lease_lost(attempt_id)
         for entry in group:
-            if entry.ended is not None and not entry.ended.done():
-                entry.ended.set_result(entry.attempt.pk in held)
+            if isinstance(entry.item, Ending):
+                self._waiting_for.pop(entry.attempt.pk).set_result(entry.attempt.pk in held)
 
 
 def _commit(group: Sequence[Entry]) -> set[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from django.db import OperationalError
@@ -85,7 +86,7 @@ def test_output_of_a_run_whose_lease_moved_is_dropped_and_reported(attempt):
 def test_one_message_that_cannot_be_stored_does_not_take_its_neighbours_along(attempt):
     async def use(writer):
         writer.add(attempt, message(attempt, "before"))
-        writer.add(attempt, message(attempt, None))
+        writer.add(attempt, replace(message(attempt, "lost"), session_id="no such session"))
         writer.add(attempt, message(attempt, "after"))
         return await writer.end(completed(attempt))
 
