@@ -8,7 +8,7 @@ values as a model's fields do and leave the rest to the driver's executemany.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
 
 def select(statement: str, keys: Sequence[Any], *parameters: Any) -> list[tuple[Any, ...]]:
@@ -64,15 +64,13 @@ def _change(
 def _execute(
     statement: str, fields: Sequence["models.Field[Any, Any]"], rows: Iterable[Sequence[Any]]
 ) -> None:
+    link = connections[DEFAULT_DB_ALIAS]  # `connection` looks the real one up at each use
     prepared = [
-        [
-            field.get_db_prep_save(value, connection)
-            for field, value in zip(fields, row, strict=True)
-        ]
+        [field.get_db_prep_save(value, link) for field, value in zip(fields, row, strict=True)]
         for row in rows
     ]
     if prepared:
-        with connection.cursor() as cursor:
+        with link.cursor() as cursor:
             cursor.executemany(statement, prepared)
 
 
