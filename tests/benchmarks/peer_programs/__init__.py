@@ -1,0 +1,1 @@
+"""What runs in the peers' own environments: these modules know nothing of PokéCode."""
