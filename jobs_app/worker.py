@@ -142,6 +142,7 @@ class JobProcessor:
             self._last_heartbeat = time.monotonic()
             for attempt_id in running - held:
                 self._stop_run(attempt_id, "lease lost")
+            await asyncio.to_thread(tree.reap_adopted)
 
     def _give_up_leases_if_cut_off(self) -> None:
         """Others may have taken over by now: nothing of ours may go on."""
