@@ -11,10 +11,10 @@ import asyncio
 import logging
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from django.db import connection
 
@@ -68,11 +68,11 @@ async def listen(*channels: str) -> AsyncIterator[Bell]:
     """A bell for these channels (on SQLite any commit rings it) while the block runs."""
     bell = Bell()
     if connection.vendor == "postgresql":
-        watcher = _listen_postgresql(channels or (JOBS, MESSAGES), bell)
+        watch = partial(_listen_postgresql, channels or (JOBS, MESSAGES), bell)
     else:
         # The log stands beside the file itself, not beside a link to it.
-        watcher = _watch_sqlite(Path(str(connection.settings_dict["NAME"])).resolve(), bell)
-    task = asyncio.create_task(_poll_without(watcher), name="changes")
+        watch = partial(_watch_sqlite, Path(str(connection.settings_dict["NAME"])).resolve(), bell)
+    task = asyncio.create_task(_poll_without(watch), name="changes")
     try:
         yield bell
     finally:
@@ -81,10 +81,10 @@ async def listen(*channels: str) -> AsyncIterator[Bell]:
             await task
 
 
-async def _poll_without(watcher: Coroutine[Any, Any, None]) -> None:
-    """A watcher that fails is no reason to stop: whoever waits for the bell polls anyway."""
+async def _poll_without(watch: Callable[[], Awaitable[None]]) -> None:
+    """A watch that fails is no reason to stop: whoever waits for the bell polls anyway."""
     try:
-        await watcher
+        await watch()
     except Exception as error:
         logger.warning("Changes are looked for every %g s, not watched: %s", SLOW_POLL, error)
 
