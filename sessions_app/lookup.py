@@ -3,7 +3,7 @@
 from django.core.management.base import CommandError
 
 from sessions_app.models import Session
-from sessions_app.validation import printable
+from sessions_app.validation import is_unicode, printable
 
 
 def find_session(text: str) -> Session:
@@ -11,17 +11,17 @@ def find_session(text: str) -> Session:
 
     Ids made in the same minute start alike, so the end is the handy part to type.
     """
-    session = Session.objects.filter(pk=text).first()
-    if session is not None:
-        return session
-    found = [] if len(text) < 4 else _by_part(text)
+    found = _matches(text) if is_unicode(text) else []
     if len(found) == 1:
         return found[0]
     problem = "is no session" if not found else "fits more than one session: type more of it"
     raise CommandError(f"{printable(text)!r} {problem}.")
 
 
-def _by_part(text: str) -> list[Session]:
+def _matches(text: str) -> list[Session]:
+    found = list(Session.objects.filter(pk=text))
+    if found or len(text) < 4:
+        return found
     return list(
         Session.objects.filter(pk__startswith=text)[:2]
         or Session.objects.filter(pk__endswith=text)[:2]

@@ -71,10 +71,17 @@ def validate_text(what: str, value: str) -> None:
     """Text that both databases store and both CLIs read: no NUL, no lone surrogate."""
     if "\x00" in value:
         raise ValidationError(f"{what} holds a NUL character: remove it.")
+    if not is_unicode(value):
+        raise ValidationError(f"{what} is not valid UTF-8: save it as UTF-8 text.")
+
+
+def is_unicode(value: str) -> bool:
+    """False if it holds a lone surrogate, as an argument that was not UTF-8 does."""
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValidationError(f"{what} is not valid UTF-8: save it as UTF-8 text.") from None
+        return False
+    return True
 
 
 def printable(text: str, limit: int = 80) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,14 +11,18 @@ from django.db.models import QuerySet
 
 from jobs_app.models import Job, JobStatus
 from sessions_app.lookup import find_session
-from sessions_app.validation import printable
+from sessions_app.validation import is_unicode, printable
 
 
-def whole_number(text: str) -> int:
-    """A type for argparse: 1 or more."""
-    if text.isascii() and text.isdigit() and int(text) > 0:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+def whole_number(maximum: int) -> Callable[[str], int]:
+    """A type for argparse: from 1 to `maximum`, which is that of the setting of the same kind."""
+
+    def convert(text: str) -> int:
+        if text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) <= maximum:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {maximum}")
+
+    return convert
 
 
 def add_job_selection(parser: ArgumentParser, statuses: tuple[str, ...]) -> None:
@@ -43,7 +48,8 @@ def selected_jobs(options: dict[str, Any]) -> QuerySet[Job]:
 
 
 def _require_all(ids: list[str]) -> None:
-    known = set(Job.objects.filter(pk__in=ids).values_list("pk", flat=True))
+    storable = [job_id for job_id in ids if is_unicode(job_id)]
+    known = set(Job.objects.filter(pk__in=storable).values_list("pk", flat=True))
     for job_id in ids:
         if job_id not in known:
             raise CommandError(f"There is no job {printable(job_id)!r}: see queue_status.")

@@ -68,6 +68,7 @@ def test_submit_prompt_prints_the_job_and_takes_a_part_of_the_session_id(session
     ("arguments", "sentence"),
     [
         (["nothing-like-it", "Do it"], "is no session"),
+        (["not utf-8: \udcff", "Do it"], r"'not utf-8: \\\\xdcff' is no session"),
         (["{session}", ""], "The prompt is empty"),
         (["{session}", "Do it", "--model", "a b"], "is not a model name"),
         (["{session}", "Do it", "--allowed-tool", "a,b"], "is not a tool"),
@@ -95,6 +96,10 @@ def test_commands_on_jobs_need_a_selection_and_known_ids(session):
         run("cancel_jobs")
     with pytest.raises(CommandError, match="There is no job 'x'"):
         run("retry_jobs", "x")
+    with pytest.raises(CommandError, match="There is no job"):
+        run("retry_jobs", "\udcff")
+    with pytest.raises(CommandError, match=r"choose from '?pending'?, '?processing'?\)"):
+        run("cancel_jobs", "--status", "failed")
 
 
 def test_retry_of_an_archived_session_says_what_to_do(session):
@@ -144,8 +149,13 @@ def test_prune_counts_before_it_deletes(session):
     assert run("prune_jobs") == "0 deleted"
     assert run("prune_jobs", "--days", "2", "--dry-run") == "1 would be deleted"
     assert run("prune_jobs", "--days", "2") == "1 deleted"
-    with pytest.raises(CommandError, match="whole number of 1 or more"):
-        run("prune_jobs", "--days", "0")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1e3", "9" * 5000])
+@pytest.mark.parametrize("command", [("prune_jobs", "--days"), ("process_jobs", "--concurrency")])
+def test_a_number_out_of_range_is_refused(db, command, number):
+    with pytest.raises(CommandError, match="is not a whole number from 1 to"):
+        run(*command, number)
 
 
 def test_rescue_prints_its_counts(db):

@@ -12,7 +12,7 @@ class Command(BaseCommand):
     help = "Cancel jobs: waiting ones at once; running ones are stopped by their worker."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        add_job_selection(parser, tuple(UNFINISHED))
+        add_job_selection(parser, tuple(status.value for status in UNFINISHED))
 
     def handle(self, *args: Any, **options: Any) -> None:
         jobs = list(selected_jobs(options))

@@ -19,7 +19,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--concurrency",
-            type=whole_number,
+            type=whole_number(1000),
             metavar="N",
             default=settings.POKECODE_WORKER_CONCURRENCY,
             help="how many agents run at once (default: %(default)s)",

@@ -14,7 +14,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--days",
-            type=whole_number,
+            type=whole_number(36500),
             metavar="N",
             default=settings.POKECODE_JOB_RETENTION_DAYS,
             help="keep jobs that ended within this many days (default: %(default)s)",

@@ -15,6 +15,9 @@ from sessions_app.terminal import TranscriptPrinter, safe
 EXIT_CODES = {JobStatus.COMPLETED: 0, JobStatus.FAILED: 1, JobStatus.CANCELLED: 3}
 
 
+PROMPT_HELP = "the prompt, or - for standard input; put -- before one that starts with -"
+
+
 class Command(BaseCommand):
     help = (
         "Queue a prompt and print the job's id. With --wait, follow the transcript and exit "
@@ -25,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "session", metavar="SESSION", help="the session's id, or its start or end"
         )
-        parser.add_argument("prompt", metavar="PROMPT", help="the prompt, or - for standard input")
+        parser.add_argument("prompt", metavar="PROMPT", help=PROMPT_HELP)
         parser.add_argument("--model", metavar="M", help="the model, as the agent names it")
         parser.add_argument(
             "--allowed-tool",
