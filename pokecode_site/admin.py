@@ -53,6 +53,12 @@ class WorkspaceAdmin(SessionJobsAdmin):
     ) -> HttpResponse:
         return self._page(request, object_id, form_url, extra_context)
 
+    def response_post_save_add(self, request: HttpRequest, obj: Session) -> HttpResponseRedirect:
+        """To the new session, whose next step is a prompt; the stock goal is the list."""
+        if self.has_view_permission(request, obj):
+            return HttpResponseRedirect(workspace.url(obj))
+        return super().response_post_save_add(request, obj)
+
     def prompt_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Queue a prompt; on a mistake show the page again with the reason and the text."""
         session = self._session(request, object_id, runs_code=True)

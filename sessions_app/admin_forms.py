@@ -4,12 +4,15 @@ import json
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 from django.core.exceptions import ValidationError
+from django.utils.html import format_html
 
 from sessions_app import projects
 from sessions_app.models import Provider, Session, SessionMessage
 from sessions_app.validation import validate_text, validate_tools
+from sessions_app.visible import visible
 
 
 class LongTextField(forms.CharField):
@@ -77,7 +80,6 @@ class NewSessionForm(forms.ModelForm):
     project_path = forms.CharField(
         label="Project directory",
         widget=AdminTextInputWidget,
-        help_text="An existing directory on the host where the agent is to run.",
     )
     provider = forms.ChoiceField(choices=Provider.choices, initial=Provider.CLAUDE_CODE)
     name = forms.CharField(
@@ -91,6 +93,13 @@ class NewSessionForm(forms.ModelForm):
     class Meta:
         model = Session
         fields = ["project_path", "provider", "name", "context"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        roots = ", ".join(str(root) for root in settings.POKECODE_PROJECT_ROOTS)
+        self.fields["project_path"].help_text = format_html(
+            "An existing directory on the host where the agent is to run, in {}.", visible(roots)
+        )
 
     def clean_project_path(self) -> str:
         return str(projects.resolve_project(self.cleaned_data["project_path"]))

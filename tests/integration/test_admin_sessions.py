@@ -32,11 +32,17 @@ def test_adding_fills_in_name_repository_and_branch(admin_client, git_project):
     fields = new(git_project, context="Be brief.", allowed_tools="Read\r\n\r\nEdit\r\n")
     response = admin_client.post(url(Session, "add"), fields)
     session = Session.objects.get()
-    assert response.status_code == 302
+    assert response.url == url(Session, "change", session.pk)
     assert (session.name, session.project_path) == ("project", str(git_project))
     assert session.metadata == {"branch": "main", "allowedTools": ["Read", "Edit"]}
     assert session.context == "Be brief."
     assert session.claude_directory_path
+
+
+def test_the_form_for_a_new_session_names_the_project_roots(admin_client, settings, tmp_path):
+    settings.POKECODE_PROJECT_ROOTS = [tmp_path / "<b>"]
+    page = admin_client.get(url(Session, "add")).content.decode()
+    assert f"the agent is to run, in {tmp_path}/&lt;b&gt;." in page
 
 
 @pytest.mark.parametrize(
