@@ -28,8 +28,9 @@ def system(data: dict[str, Any], project_path: str) -> list[Shape]:
 def _init(data: dict[str, Any]) -> Notice:
     version, model = string(data, "claude_code_version"), string(data, "model")
     mode = string(data, "permissionMode")
+    name = f"Claude Code {version}".rstrip()
     return Notice(
-        f"Claude Code {version} started with the model {model or 'of its own choice'}.",
+        f"{name} started with the model {model or 'of its own choice'}.",
         detail=f"Permission mode: {mode}" if mode else "",
     )
 

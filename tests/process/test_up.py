@@ -42,6 +42,7 @@ def test_a_demo_runs_its_prompts_ends_with_ctrl_c_and_keeps_its_data(home):
         visitor = up.log_in()
         assert "Claude Code demo" in up.get("/admin/sessions_app/session/", visitor)
         assert "demo agent stands in" in up.text()
+        assert "set POKECODE_DATA_DIR to this directory" in up.text()
         wait_for(lambda: set(_demo_jobs(home)) == {"completed"}, 90, up.text())
         assert "completed" in up.get("/admin/jobs_app/job/", visitor)
         assert up.stop(signal.SIGINT) < SOON

@@ -240,3 +240,8 @@ def test_a_codex_warning_is_a_system_message(case):
     for event in recorded.events(case):
         if event["type"] == "error" or event.get("item", {}).get("type") == "error":
             assert PROVIDERS["codex-cli"].classify(event) == "system"
+
+
+def test_a_start_without_a_version_reads_as_a_sentence():
+    line = '{"type": "system", "subtype": "init", "model": "demo"}'
+    assert show("claude-code", line) == [Notice("Claude Code started with the model demo.")]

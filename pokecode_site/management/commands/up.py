@@ -63,6 +63,8 @@ class Command(BaseCommand):
             for agent in AGENTS.values():
                 self._say(f"{agent.name}: {find(agent) or f'not found. {agent.install_hint}'}")
         self._say(f"Data directory: {settings.POKECODE_DATA_DIR}")
+        if settings.POKECODE_DEMO:  # their own default is the directory without the demo
+            self._say("For other commands on the demo, set POKECODE_DATA_DIR to this directory.")
         if connection.vendor == "postgresql":
             self._say(f"Database: PostgreSQL, {connection.settings_dict['NAME']}")
 
