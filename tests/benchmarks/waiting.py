@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.benchmarks import peers
+from tests.benchmarks import peers, processes
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.figures import Figure, Rounds, at_most
 from tests.benchmarks.places import AGENTS, Place
@@ -55,10 +55,10 @@ def _up(place: Place, session: str) -> Iterator[psutil.Process]:
 
 def _idle_share(process: psutil.Process) -> float:
     """Percent of a core that a process takes while nothing is asked of it."""
-    before, began = process.cpu_times(), time.monotonic()
+    before, began = processes.cpu_seconds(process), time.monotonic()
     time.sleep(IDLE_SECONDS)
-    after, elapsed = process.cpu_times(), time.monotonic() - began
-    return 100 * (after.user + after.system - before.user - before.system) / elapsed
+    taken, elapsed = processes.cpu_seconds(process) - before, time.monotonic() - began
+    return 100 * taken / elapsed
 
 
 def _limit(place: Place, rounds: Rounds, name: str, bench: Bench) -> None:
