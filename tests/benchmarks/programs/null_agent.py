@@ -1,9 +1,11 @@
 """An agent that does nothing, within the worker's process: all else of a run is as in life."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Self
+from unittest import mock
 
-from jobs_app import executor
+from jobs_app.agents import AGENTS
 from jobs_app.agents.base import Exit, Launch, Request, Verdict
 from jobs_app.models import Outcome
 
@@ -43,7 +45,7 @@ class NullAgent:
         return Verdict(Outcome.SUCCEEDED)
 
 
-def install() -> None:
-    """Let every run of this process be of the null agent."""
-    executor.AGENTS = dict.fromkeys(executor.AGENTS, NullAgent())
-    executor.AgentProcess = NullProcess  # type: ignore[assignment, misc]
+def installed() -> AbstractContextManager[Any]:
+    """A block in which every run of this process is of the null agent."""
+    agents = dict.fromkeys(AGENTS, NullAgent())
+    return mock.patch.multiple("jobs_app.executor", AgentProcess=NullProcess, AGENTS=agents)

@@ -31,8 +31,9 @@ def _new_messages() -> Iterator[tuple[str, int]]:
     while time.time_ns() - last_seen < PATIENCE * 1e9:
         rows = _rows_after(cursor)
         seen = time.time_ns()
-        for cursor, content in rows:  # ids of one worker increase
-            last_seen = seen
+        if rows:
+            cursor, last_seen = rows[-1][0], seen  # ids of one worker increase
+        for _, content in rows:
             yield content, seen
         time.sleep(LOOK)
 
