@@ -1,5 +1,6 @@
 """One claimed job: prompt in, messages out, and an honest end."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from jobs_app import queue
+from jobs_app import plans, queue
 from jobs_app.agents import AGENTS
 from jobs_app.agents.base import Agent, Observer, Request, Verdict
 from jobs_app.agents.process import AgentProcess
@@ -18,7 +19,7 @@ from jobs_app.plans import Plan, remove_private_files
 from jobs_app.recorder import Recorder
 from sessions_app import git, projects
 from sessions_app.models import MessageType
-from sessions_app.providers import PROVIDERS, ProviderEvents, events
+from sessions_app.providers import PROVIDERS, Meter, ProviderEvents, events
 from sessions_app.transcript import NewMessage
 
 logger = logging.getLogger(__name__)
@@ -37,14 +38,10 @@ class Run:
         self.attempt = plan.attempt
         self._plan = plan
         self._recorder = recorder
-        self._meter = self._provider.meter(plan.previous_usage)
+        self._meter: Meter | None = None
         self._stop_reason: str | None = None
         self._process: AgentProcess | None = None
         self._conversation: str | None = None
-
-    @property
-    def _provider(self) -> ProviderEvents:
-        return PROVIDERS[self.attempt.session.provider]
 
     @property
     def _agent(self) -> Agent:
@@ -60,19 +57,21 @@ class Run:
     async def execute(self) -> None:
         """Run the agent and close the attempt; whatever goes wrong, the attempt is closed."""
         try:
-            verdict, exit_code = await self._drive(self._plan.request)
+            verdict, exit_code = await self._drive()
         except Exception as error:
-            verdict, exit_code = _failed_to_run(error, self._agent), None
+            verdict, exit_code = _failed_to_run(error, self.attempt.session.provider), None
         remove_private_files(self.attempt.pk)
         await self._close(verdict, exit_code)
 
-    async def _drive(self, request: Request) -> tuple[Verdict, int | None]:
+    async def _drive(self) -> tuple[Verdict, int | None]:
         """Start the agent, read it to its end, and judge."""
         if self._stop_reason is not None:
             return Verdict(STOPPED_OUTCOMES[self._stop_reason]), None
+        request = plans.request(self._plan)
         observer = self._agent.observer(request)
-        head = git.head(Path(request.project_path))
-        process = await self._start(request, self._line_reader(observer))
+        reader = self._line_reader(observer, PROVIDERS[self.attempt.session.provider])
+        head = await asyncio.to_thread(git.head, Path(request.project_path))
+        process = await self._start(request, reader)
         self._recorder.start(Start(self.attempt, process.pid, process.started, head))
         exit = await process.wait()
         return observer.verdict(exit), exit.exit_code
@@ -97,28 +96,34 @@ class Run:
             process.stop(self._stop_reason)
         return process
 
-    def _line_reader(self, observer: Observer) -> Callable[[bytes, bool], None]:
+    def _line_reader(
+        self, observer: Observer, provider: ProviderEvents
+    ) -> Callable[[bytes, bool], None]:
+        meter = self._meter = provider.meter(self._plan.previous_usage)
+
         def on_line(raw: bytes, cut: bool) -> None:
             line = events.read_line(raw, cut=cut)
             if line.is_own:
                 self._add(MessageType.ERROR, line.raw, None)
                 return
             observer.observe(line.data)
-            self._conversation = self._provider.session_id(line.data) or self._conversation
-            self._add(self._provider.classify(line.data), line.raw, self._meter.count(line.data))
+            self._conversation = provider.session_id(line.data) or self._conversation
+            self._add(provider.classify(line.data), line.raw, meter.count(line.data))
 
         return on_line
 
     async def _close(self, verdict: Verdict, exit_code: int | None) -> None:
+        project = Path(self.attempt.session.project_path)
+        meter = self._meter
         report = RunReport(
             outcome=verdict.outcome,
             error=verdict.error,
             exit_code=exit_code,
             provider_session_id=self._conversation,
-            usage=self._meter.usage,
-            raw_usage=self._meter.raw,
-            cost_usd=self._meter.cost_usd,
-            git_head_after=git.head(Path(self.attempt.session.project_path)),
+            usage=meter.usage if meter else None,
+            raw_usage=meter.raw if meter else None,
+            cost_usd=meter.cost_usd if meter else None,
+            git_head_after=await asyncio.to_thread(git.head, project),
         )
         if verdict.outcome != Outcome.LOST:
             self._explain(verdict)
@@ -162,18 +167,20 @@ def ending(attempt: JobAttempt, report: RunReport, verdict: Verdict) -> Ending:
             return Ending(attempt, report, End.FAIL, permanent=verdict.permanent)
 
 
-def _failed_to_run(error: Exception, agent: Agent) -> Verdict:
+def _failed_to_run(error: Exception, provider: str) -> Verdict:
+    agent = AGENTS.get(provider)
+    name = agent.name if agent else provider
     match error:
         case ValidationError():
             return Verdict(Outcome.FAILED, " ".join(error.messages), permanent=True)
         case FileNotFoundError():
-            text = f"{agent.name} is not installed on this host. {agent.install_hint}"
+            text = f"{name} is not installed on this host. {agent.install_hint if agent else ''}"
             return Verdict(Outcome.FAILED, text, permanent=True)
         case PermissionError():
-            text = f"{agent.name} may not be started: check the permissions of its program."
+            text = f"{name} may not be started: check the permissions of its program."
             return Verdict(Outcome.FAILED, text, permanent=True)
         case OSError():
-            return Verdict(Outcome.FAILED, f"{agent.name} cannot be started: {error.strerror}.")
+            return Verdict(Outcome.FAILED, f"{name} cannot be started: {error.strerror}.")
         case _:
             logger.error("A run failed within PokéCode.", exc_info=error)
             return Verdict(Outcome.FAILED, "PokéCode itself failed here: see the worker's log.")

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from jobs_app import plans, queue
-from jobs_app.models import Job, JobAttempt, Worker
+from jobs_app.models import Job, JobAttempt, SessionHost, Worker
 from jobs_app.plans import Plan
 from sessions_app.changes import SLOW_POLL
 from sessions_app.models import SessionState
@@ -30,7 +30,7 @@ def look(worker: Worker, free: int) -> Look:
     claimed = queue.claim(worker, free) if free > 0 and _has_due(now) else []
     if claimed:
         return Look(plans.load(claimed), cancelled)
-    return Look([], cancelled, not _has_unfinished(), _seconds_to_next(now))
+    return Look([], cancelled, not _has_unfinished(worker), _seconds_to_next(now))
 
 
 def _cancelled(worker: Worker) -> list[str]:
@@ -44,8 +44,10 @@ def _has_due(now: datetime) -> bool:
     return Job.objects.pending().filter(due).exists()
 
 
-def _has_unfinished() -> bool:
-    return Job.objects.unfinished().filter(session__state=SessionState.ACTIVE).exists()
+def _has_unfinished(worker: Worker) -> bool:
+    elsewhere = SessionHost.objects.exclude(host=worker.host).values("session_id")
+    active = Job.objects.unfinished().filter(session__state=SessionState.ACTIVE)
+    return active.exclude(session_id__in=elsewhere).exists()
 
 
 def _seconds_to_next(now: datetime) -> float:

@@ -28,33 +28,27 @@ def rescue() -> RescueCount:
 
     Only on this host: nobody can know from elsewhere whether an agent still runs.
     """
-    here = hosts.this_host()
-    rescued = elsewhere = 0
-    for attempt in _abandoned():
-        if attempt.host != here.name:
-            elsewhere += 1
-        elif _end_run(attempt, here) and queue.rescue(attempt):
-            rescued += 1
-            logger.warning("Attempt %s was rescued: its worker is gone.", attempt.pk)
-    _forget_dead_workers()
-    return RescueCount(rescued, elsewhere)
+    found = _abandoned()
+    here = [attempt for attempt in found if attempt.host == hosts.this_host().name]
+    rescued = sum(end_run(attempt) and queue.rescue(attempt) for attempt in here)
+    forget_dead_workers()
+    return RescueCount(rescued, len(found) - len(here))
 
 
-def prune(days: int | None = None, *, dry_run: bool = False) -> int:
-    """Delete jobs that ended more than `days` ago; returns how many."""
-    kept = settings.POKECODE_JOB_RETENTION_DAYS if days is None else days
-    return queue.prune(timedelta(days=kept), dry_run=dry_run)
+def abandoned_here(own_worker: str) -> list[JobAttempt]:
+    """Runs on this host whose worker is gone. A worker that asks is not, late as its beat may be:
+    the machine may have slept."""
+    return [
+        attempt
+        for attempt in _abandoned()
+        if attempt.host == hosts.this_host().name and attempt.worker_id != own_worker
+    ]
 
 
-def _abandoned() -> list[JobAttempt]:
-    working = {worker.pk for worker in Worker.objects.alive() if not hosts.has_died(worker)}
-    runs = JobAttempt.objects.open().select_related("session", "job")
-    return [attempt for attempt in runs if attempt.worker_id not in working]
-
-
-def _end_run(attempt: JobAttempt, here: hosts.Host) -> bool:
+def end_run(attempt: JobAttempt) -> bool:
     """True when nothing of the run is left on this machine."""
-    if attempt.boot_id == here.boot_id:
+    logger.warning("Attempt %s is rescued: its worker is gone.", attempt.pk)
+    if attempt.boot_id == hosts.this_host().boot_id:
         try:
             tree.end_marked(attempt.pk)
         except tree.StillAlive as error:
@@ -64,7 +58,26 @@ def _end_run(attempt: JobAttempt, here: hosts.Host) -> bool:
     return True
 
 
-def _forget_dead_workers() -> None:
+def prune(days: int, *, dry_run: bool = False) -> int:
+    """Delete jobs that ended more than `days` ago; returns how many."""
+    age = timedelta(days=days)
+    if dry_run:
+        return queue.prunable(age).count()
+    return sum(iter(lambda: queue.prune(age), 0))
+
+
+def prune_batch() -> int:
+    """Delete a few of the jobs that ended longer ago than they are kept; 0 when none is left."""
+    return queue.prune(timedelta(days=settings.POKECODE_JOB_RETENTION_DAYS))
+
+
+def _abandoned() -> list[JobAttempt]:
+    working = {worker.pk for worker in Worker.objects.alive() if not hosts.has_died(worker)}
+    runs = JobAttempt.objects.open().select_related("session", "job")
+    return [attempt for attempt in runs if attempt.worker_id not in working]
+
+
+def forget_dead_workers() -> None:
     """A dead worker's row stays while it explains an open attempt, and a day longer."""
     old = timezone.now() - timedelta(days=1)
     holding = JobAttempt.objects.open().values("worker_id")

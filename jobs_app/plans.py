@@ -1,6 +1,7 @@
 """What a run needs to know from the database before it starts, read for many runs at once."""
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,19 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
 from jobs_app.agents.base import Request
-from jobs_app.models import JobAttempt, trusted_paths
+from jobs_app.models import JobAttempt, trusted_paths, validate_job_data
 from sessions_app import bulk, transcript
+from sessions_app.providers import PROVIDERS
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run to make. `previous_usage` is what its conversation's last run left, for the meter."""
+    """What is known before one run: the conversation to resume, what its last run left for the
+    meter, and whether somebody trusts the project."""
 
     attempt: JobAttempt
-    request: Request
+    conversation: str | None
     previous_usage: Any
+    is_trusted: bool
 
 
 def load(attempts: Sequence[JobAttempt]) -> list[Plan]:
@@ -31,11 +36,33 @@ def load(attempts: Sequence[JobAttempt]) -> list[Plan]:
     return [
         Plan(
             attempt,
-            _request(attempt, conversations[attempt.session_id], trusted),
+            conversations.get(attempt.session_id),
             usages.get(attempt.session_id),
+            attempt.session.project_path in trusted,
         )
         for attempt in attempts
     ]
+
+
+def request(plan: Plan) -> Request:
+    """What to ask of the agent; ValidationError if the rows were changed behind our back."""
+    session, data = plan.attempt.session, plan.attempt.job.data
+    validate_job_data(data)
+    if session.provider not in PROVIDERS:
+        raise ValidationError(f"The session's provider {session.provider!r} is unknown: mend it.")
+    path = session.project_path
+    return Request(
+        run_id=plan.attempt.pk,
+        prompt=data["prompt"],
+        project_path=path,
+        model=data.get("model"),
+        allowed_tools=data.get("allowedTools") or session.allowed_tools,
+        context=session.context,
+        resume=plan.conversation,
+        # A trusted directory may have become a link to one that nobody looked at.
+        trusted=plan.is_trusted and os.path.realpath(path) == path,
+        private_directory=str(private_directory(plan.attempt.pk)),
+    )
 
 
 def private_directory(attempt_id: str) -> Path:
@@ -65,19 +92,11 @@ def _previous_usages(conversations: dict[str, str]) -> dict[str, Any]:
     if not conversations:
         return {}
     rows = bulk.select(USAGES, list(conversations))
-    return {pk: json.loads(raw) for pk, name, raw in rows if name == conversations[pk]}
+    return {pk: _parsed(raw) for pk, name, raw in rows if name == conversations[pk]}
 
 
-def _request(attempt: JobAttempt, conversation: str | None, trusted: set[str]) -> Request:
-    session, data = attempt.session, attempt.job.data
-    return Request(
-        run_id=attempt.pk,
-        prompt=data["prompt"],
-        project_path=session.project_path,
-        model=data.get("model"),
-        allowed_tools=data.get("allowedTools") or session.allowed_tools,
-        context=session.context,
-        resume=conversation,
-        trusted=session.project_path in trusted,
-        private_directory=str(private_directory(attempt.pk)),
-    )
+def _parsed(raw: str) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:  # edited behind our back: the meter starts from nothing
+        return None

@@ -9,16 +9,26 @@ held by the same worker changes nothing, and the verb returns False.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jobs_app import claiming, leases
 from jobs_app.leases import End, Ending, RunReport, Start
-from jobs_app.models import Job, JobAttempt, JobStatus, Outcome, SessionHost, Worker
+from jobs_app.models import (
+    Job,
+    JobAttempt,
+    JobQuerySet,
+    JobStatus,
+    Outcome,
+    SessionHost,
+    Worker,
+    validate_job_data,
+)
 from sessions_app import bulk, changes, transcript
 from sessions_app.models import MessageType, Session, SessionState
 from sessions_app.providers import events
@@ -70,10 +80,11 @@ def edit(
         locked = Job.objects.select_for_update().select_related(None).get(pk=job.pk)
         if locked.status != JobStatus.PENDING:
             raise ValidationError(f"This job is {locked.status}: only a pending one can be edited.")
-        kept = {key: locked.data[key] for key in ("projectPath", "messageId") if key in locked.data}
+        # A changed prompt is shown anew when it runs, so its message is not kept.
+        keys = ("projectPath", "messageId") if prompt == locked.prompt else ("projectPath",)
         locked.data = {
             "prompt": prompt,
-            **kept,
+            **{key: locked.data[key] for key in keys if key in locked.data},
             **_options(locked.session, model, allowed_tools),
         }
         if max_attempts is not None:
@@ -85,19 +96,27 @@ def edit(
 
 def cancel(job: Job) -> bool:
     """Cancel a pending job now, or ask the worker to stop a running one; False if it has ended."""
-    now = timezone.now()
     with transaction.atomic():
-        changed = Job.objects.pending().filter(pk=job.pk).update(
-            status=JobStatus.CANCELLED, completed_at=now, next_retry_at=None
-        )
-        if changed:
-            Session.objects.filter(pk=job.session_id).update(last_job_status=JobStatus.CANCELLED)
-        else:
-            running = JobAttempt.objects.open().filter(job_id=job.pk)
-            changed = running.filter(cancel_requested_at=None).update(cancel_requested_at=now)
+        # Pending again: its run may have ended, and wait for a retry, between the two looks.
+        changed = _cancel_pending(job) or _ask_to_stop(job) or _cancel_pending(job)
         if changed:
             changes.announce(changes.JOBS)
+    return changed
+
+
+def _cancel_pending(job: Job) -> bool:
+    changed = Job.objects.pending().filter(pk=job.pk).update(
+        status=JobStatus.CANCELLED, completed_at=timezone.now(), next_retry_at=None
+    )
+    if changed:
+        idle = Session.objects.filter(pk=job.session_id, is_working=False)
+        idle.update(last_job_status=JobStatus.CANCELLED)
     return bool(changed)
+
+
+def _ask_to_stop(job: Job) -> bool:
+    running = JobAttempt.objects.open().filter(job_id=job.pk, cancel_requested_at=None)
+    return bool(running.update(cancel_requested_at=timezone.now()))
 
 
 def retry(job: Job) -> bool:
@@ -143,7 +162,13 @@ def claim(worker: Worker, limit: int = 1) -> list[JobAttempt]:
     Never two of one session, never a later prompt before an earlier one. The
     prompt becomes a user message now, once, however often its job is run.
     """
-    now = timezone.now()
+    try:
+        return _claim(worker, limit, timezone.now())
+    except IntegrityError:  # another worker claimed the same session at once
+        return []
+
+
+def _claim(worker: Worker, limit: int, now: datetime) -> list[JobAttempt]:
     with transaction.atomic():
         ids = claiming.take(now, worker.host, limit)
         if not ids:
@@ -198,6 +223,8 @@ def defer(attempt: JobAttempt, report: RunReport, until: datetime | None) -> boo
 
 def end(endings: Sequence[Ending]) -> set[str]:
     """Close these runs, each by its verb; returns the attempts whose lease had not moved."""
+    if not endings:
+        return set()
     with transaction.atomic():
         held = leases.held(ending.attempt for ending in endings)
         ended = [ending for ending in endings if ending.attempt.pk in held]
@@ -236,15 +263,15 @@ def move(session: Session, host: str) -> None:
         changes.announce(changes.JOBS)
 
 
-def prune(older_than: timedelta, *, dry_run: bool = False, batch: int = 500) -> int:
-    """Delete jobs that ended longer ago than this; messages stay. Returns how many."""
-    old = Job.objects.finished().filter(completed_at__lt=timezone.now() - older_than)
-    if dry_run:
-        return old.count()
-    total = 0
-    while ids := list(old.order_by("pk").values_list("pk", flat=True)[:batch]):
-        total += Job.objects.finished().filter(pk__in=ids).delete()[0]
-    return total
+def prunable(age: timedelta) -> JobQuerySet:
+    """Jobs that ended longer ago than this."""
+    return Job.objects.finished().filter(completed_at__lt=timezone.now() - age)
+
+
+def prune(age: timedelta, batch: int = 500) -> int:
+    """Delete some of the jobs that ended longer ago than this; messages stay. Returns how many."""
+    ids = list(prunable(age).order_by("pk").values_list("pk", flat=True)[:batch])
+    return Job.objects.finished().filter(pk__in=ids).delete()[0]
 
 
 # --- what the verbs share ---------------------------------------------------
@@ -275,7 +302,8 @@ def _require_active(session_id: str) -> None:
 
 
 def _show_prompts(jobs: Sequence[Job]) -> None:
-    new = [job for job in jobs if "messageId" not in job.data]
+    # Wrong data (changed behind our back) shows nothing here and fails when it is run.
+    new = [job for job in jobs if _is_new(job.data)]
     ids = transcript.store(
         [
             NewMessage(
@@ -290,6 +318,13 @@ def _show_prompts(jobs: Sequence[Job]) -> None:
     for job, message_id in zip(new, ids, strict=True):
         job.data["messageId"] = message_id
     bulk.update(Job, ("data",), ((job.data, job.pk) for job in new))
+
+
+def _is_new(data: Any) -> bool:
+    with suppress(ValidationError):
+        validate_job_data(data)
+        return "messageId" not in data
+    return False
 
 
 def failure_message(attempt: JobAttempt, error: str, detail: str = "") -> NewMessage:

@@ -35,6 +35,10 @@ RETRY_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0)
 logger = logging.getLogger(__name__)
 
 
+class RecorderStopped(Exception):
+    """The recorder ended before the runs did; their attempts stay open and are rescued."""
+
+
 class Recorder:
     """Call its methods in the event loop; `run` is the task that commits."""
 
@@ -43,6 +47,7 @@ class Recorder:
         self._on_lease_lost = on_lease_lost
         self._backlog = Backlog(Path(settings.POKECODE_DATA_DIR))
         self._waiting_for: dict[str, asyncio.Future[bool]] = {}
+        self._is_stopped = False
         self._waiting = asyncio.Event()
         self._urgent = asyncio.Event()
 
@@ -56,6 +61,8 @@ class Recorder:
 
     async def end(self, ending: Ending) -> bool:
         """Close the run behind all that was added before; False if its lease had moved."""
+        if self._is_stopped:
+            raise RecorderStopped("The end of a run cannot be stored: the recorder has stopped.")
         ended = asyncio.get_running_loop().create_future()
         self._waiting_for[ending.attempt.pk] = ended
         self._put(Entry(ending.attempt, ending))
@@ -73,7 +80,10 @@ class Recorder:
                 await self._gather()
                 await self._store(self._next_group())
         finally:
+            self._is_stopped = True
             self._backlog.close()
+            for ended in self._waiting_for.values():
+                ended.cancel()
 
     async def _gather(self) -> None:
         """Let what comes close together share a commit; ends wait less than lines."""
@@ -111,7 +121,8 @@ class Recorder:
                 await self._store([entry])
             return
         (entry,) = group
-        logger.error("An entry of attempt %s cannot be stored: %r", entry.attempt.pk, error)
+        name, reason = type(error).__name__, _first_line(error)
+        logger.error("An entry of attempt %s is not stored: %s: %s", entry.attempt.pk, name, reason)
         if isinstance(entry.item, Ending):
             self._waiting_for.pop(entry.attempt.pk).set_exception(error)
 

@@ -12,12 +12,13 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from jobs_app import hosts, maintenance
+from jobs_app import hosts, maintenance, queue
 from jobs_app.agents import tree
 from jobs_app.database import DatabaseThread
 from jobs_app.executor import Run
+from jobs_app.leases import RunReport
 from jobs_app.looking import Look, look
-from jobs_app.models import JobAttempt, Worker
+from jobs_app.models import JobAttempt, Outcome, Worker
 from jobs_app.plans import Plan
 from jobs_app.recorder import Recorder
 from sessions_app import changes
@@ -58,7 +59,8 @@ class JobProcessor:
         finally:
             await self._sign_off()
         if self._failure is not None:
-            raise WorkerFailed(f"A part of the worker failed: {self._failure!r}")
+            name = type(self._failure).__name__
+            raise WorkerFailed(f"A part of the worker failed ({name}): see its log.")
 
     async def _work(self) -> None:
         self._handle_signals()
@@ -70,6 +72,9 @@ class JobProcessor:
         logger.info("Worker %s started with %d slots.", self._row, self._concurrency)
         try:
             await self._process()
+        except Exception as error:
+            self._fail(error)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         finally:
             for task in side_tasks:
                 task.cancel()
@@ -131,6 +136,7 @@ class JobProcessor:
             self._fail(task.exception())
 
     async def _keep_heartbeat(self) -> None:
+        unknown_before: set[str] = set()
         while True:
             await asyncio.sleep(settings.POKECODE_HEARTBEAT_INTERVAL)
             running = set(self._runs)  # a claim may add to it while the beat is written
@@ -142,7 +148,17 @@ class JobProcessor:
             self._last_heartbeat = time.monotonic()
             for attempt_id in running - held:
                 self._stop_run(attempt_id, "lease lost")
+            unknown = held - set(self._runs)
+            await self._give_back(unknown & unknown_before)
+            unknown_before = unknown
             await asyncio.to_thread(tree.reap_adopted)
+
+    async def _give_back(self, attempt_ids: set[str]) -> None:
+        """Leases without a run: claimed, but the database's answer was lost on its way."""
+        for attempt_id in attempt_ids:
+            logger.warning("Attempt %s was claimed but never began: it is given back.", attempt_id)
+            with suppress(OperationalError, InterfaceError):
+                await self._database(_release, attempt_id)
 
     def _give_up_leases_if_cut_off(self) -> None:
         """Others may have taken over by now: nothing of ours may go on."""
@@ -155,11 +171,19 @@ class JobProcessor:
         pruned = -PRUNE_INTERVAL
         while True:
             with suppress(OperationalError, InterfaceError):
-                await self._database(maintenance.rescue)
+                await self._rescue()
                 if time.monotonic() - pruned >= PRUNE_INTERVAL:
-                    await self._database(maintenance.prune)
+                    while await self._database(maintenance.prune_batch):
+                        pass
                     pruned = time.monotonic()
             await asyncio.sleep(RESCUE_INTERVAL)
+
+    async def _rescue(self) -> None:
+        """A sweep whose killing does not hold up the database's thread."""
+        for attempt in await self._database(maintenance.abandoned_here, self._row.pk):
+            if await asyncio.to_thread(maintenance.end_run, attempt):
+                await self._database(queue.rescue, attempt)
+        await self._database(maintenance.forget_dead_workers)
 
     def _on_lease_lost(self, attempt_id: str) -> None:
         self._stop_run(attempt_id, "lease lost")
@@ -188,7 +212,7 @@ class JobProcessor:
                 run.stop("interrupted")
 
     def _fail(self, error: BaseException | None) -> None:
-        logger.critical("A part of the worker failed: %r", error, exc_info=error)
+        logger.critical("A part of the worker failed.", exc_info=error)
         self._failure = self._failure or error
         self.stop()
         self.stop()
@@ -197,6 +221,11 @@ class JobProcessor:
         with suppress(OperationalError, InterfaceError):
             await self._database(self._row.delete)
         self._database.close()
+
+
+def _release(attempt_id: str) -> None:
+    attempt = JobAttempt.objects.select_related("job", "session").get(pk=attempt_id)
+    queue.release(attempt, RunReport(Outcome.INTERRUPTED, "The run never began."))
 
 
 def _beat(worker_id: str, stopping: bool) -> set[str]:

@@ -15,7 +15,7 @@ SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 30,
     "init_command": (
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
         "PRAGMA cache_size=-64000; PRAGMA temp_store=MEMORY; "
         "PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON;"
     ),

@@ -55,6 +55,12 @@ def test_a_silent_worker_loses_its_runs_and_what_is_left_of_them_ends(attempt, l
     assert JobAttempt.objects.get().outcome == "lost"
 
 
+def test_a_worker_whose_machine_slept_does_not_take_itself_for_dead(attempt, worker):
+    Worker.objects.update(heartbeat_at=timezone.now() - LONG_AGO)
+    assert maintenance.abandoned_here(worker.pk) == []
+    assert maintenance.abandoned_here("another") == [attempt]
+
+
 def test_a_dead_process_on_this_host_is_known_before_its_heartbeat_is_old(attempt):
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()

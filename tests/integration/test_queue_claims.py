@@ -80,6 +80,15 @@ def test_the_database_itself_refuses_a_second_open_run_of_a_session(session, wor
         )
 
 
+def test_a_session_that_another_claim_took_at_once_is_left_alone(session, worker, monkeypatch):
+    Job.objects.enqueue(session, "one")
+    (attempt,) = queue.claim(worker)
+    second = Job.objects.enqueue(session, "two")
+    monkeypatch.setattr(queue.claiming, "take", lambda *arguments: [second.pk])
+    assert queue.claim(worker) == []
+    assert list(JobAttempt.objects.open()) == [attempt]
+
+
 def test_workers_that_claim_at_once_share_the_jobs_without_doubles(make_session):
     sessions = [make_session(f"s{number}") for number in range(10)]
     jobs = [Job.objects.enqueue(session, "go") for session in sessions for _ in range(4)]

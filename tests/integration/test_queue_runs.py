@@ -35,6 +35,14 @@ def test_the_prompt_becomes_one_user_message_however_often_the_job_runs(attempt,
     assert json.loads(message.content_data)["content"] == "Do it"
 
 
+def test_a_prompt_that_is_edited_before_its_next_run_is_shown_anew(attempt, worker):
+    queue.release(attempt, RunReport(Outcome.INTERRUPTED))
+    queue.edit(Job.objects.get(), prompt="Do that")
+    queue.claim(worker)
+    prompts = [json.loads(row.content_data)["content"] for row in attempt.session.messages.all()]
+    assert sorted(prompts) == ["Do it", "Do that"]
+
+
 def test_a_completed_run_keeps_its_facts(attempt):
     report = RunReport(
         Outcome.SUCCEEDED,
@@ -134,7 +142,7 @@ def test_prune_deletes_only_what_ended_long_ago(session, worker):
     for job in (old, recent):
         job.cancel()
     Job.objects.filter(pk=old.pk).update(completed_at=timezone.now() - timedelta(days=31))
-    assert queue.prune(timedelta(days=30), dry_run=True) == 1
+    assert queue.prunable(timedelta(days=30)).count() == 1
     assert Job.objects.count() == 3
     assert queue.prune(timedelta(days=30)) == 1
     assert set(Job.objects.values_list("pk", flat=True)) == {recent.pk, waiting.pk}

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -138,14 +139,16 @@ class Database:
         self.environment: dict[str, str] = {}
 
     def rows(self, query: str, parameters: tuple[Any, ...]) -> list[dict[str, Any]]:
-        import sqlite3
-
-        link = sqlite3.connect(self.data_directory / "pokecode.sqlite3", timeout=30)
+        link = self.connect()
         link.row_factory = sqlite3.Row
         try:
             return [dict(row) for row in link.execute(query, parameters)]
         finally:
             link.close()
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection of the test's own, behind the back of all others."""
+        return sqlite3.connect(self.data_directory / "pokecode.sqlite3", timeout=30)
 
 
 def directive(**instructions: Any) -> str:

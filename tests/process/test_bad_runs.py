@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from contextlib import closing
 
 import pytest
 
@@ -129,11 +130,8 @@ def test_a_project_that_changed_since_is_refused_before_anything_runs(once, tmp_
 
 def test_a_path_that_was_edited_behind_our_back_is_checked_again(once):
     session = once.session()
-    import sqlite3
-
-    with sqlite3.connect(once.database.data_directory / "pokecode.sqlite3") as link:
+    with closing(once.database.connect()) as link, link:
         link.execute("UPDATE sessions SET project_path = '/etc'")
-    link.close()
     job = run_to_end(once, session, "Do it")
     assert job["status"] == "failed"
     assert "outside the project roots" in job["error"]

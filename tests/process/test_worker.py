@@ -3,6 +3,7 @@
 import json
 import signal
 import string
+from contextlib import closing
 
 import psutil
 
@@ -79,12 +80,15 @@ def test_cancelling_a_running_job_ends_all_that_it_started(site, tmp_path):
 
 
 def test_the_first_signal_lets_running_jobs_finish_and_takes_no_more(site, tmp_path):
-    log = tmp_path / "log"
-    first = site.submit(site.session("one"), directive(sleep=2, log=str(log)))
+    log, gate = tmp_path / "log", tmp_path / "gate"
+    first = site.submit(site.session("one"), directive(wait_for=str(gate), log=str(log)))
     with site.worker("--concurrency", "1") as worker:
         wait_for(lambda: starts_and_ends(log) == ["start"])
         second = site.submit(site.session("two"), directive(log=str(log)))
-        assert stop(worker, signal.SIGTERM) == 0
+        worker.send_signal(signal.SIGTERM)
+        wait_for(lambda: "Stopping when" in site.log())
+        gate.touch()
+        assert worker.wait(30) == 0
     assert site.job(first)["status"] == "completed"
     assert site.job(second)["status"] == "pending"
     assert starts_and_ends(log) == ["start", "end"]
@@ -125,6 +129,20 @@ def test_after_a_kill_the_next_worker_ends_what_is_left_and_runs_the_job_again(s
     assert processes_of_run(first["id"]) == []
     prompts = [row for row in site.messages(session) if row["type"] == "user"]
     assert len([row for row in prompts if "pokecode_user_message" in row["content_data"]]) == 1
+
+
+def test_a_lease_whose_claim_was_never_heard_of_is_given_back(site):
+    job = site.submit(site.session(), "Do it")
+    with site.worker():
+        site.wait_for_status(job, "completed")
+        (worker,) = site.rows("SELECT * FROM job_workers")
+        with closing(site.database.connect()) as link, link:
+            link.execute("UPDATE job_queue SET status = 'processing', attempts = 1")
+            link.execute("UPDATE job_attempts SET finished_at = NULL, outcome = NULL")
+        site.wait_for_status(job, "completed")
+    first, second = site.attempts(job)
+    assert (first["outcome"], second["outcome"]) == ("interrupted", "succeeded")
+    assert first["worker_id"] == worker["id"]
 
 
 def test_many_sessions_run_at_once_and_one_session_in_order(site, tmp_path):
