@@ -100,7 +100,7 @@ def stopped_once(world: World) -> None:
     """SIGTERM or SIGINT: what runs ends by itself, and nothing new begins."""
     world.submit(4, 3)
     worker = world.start_worker()
-    _wait_until_registered(world)
+    _wait_until_ready(world)
     world.random_moment()
     number = world.random.choice(STOP_SIGNALS)
     worker.send_signal(number)
@@ -115,7 +115,7 @@ def stopped_twice(world: World) -> None:
     """Two signals: what runs is interrupted and given back, and has lost no attempt."""
     world.submit(4, 3, sleep=0.3)
     worker = world.start_worker()
-    _wait_until_registered(world)
+    _wait_until_ready(world)
     world.random_moment()
     first, second = world.random.sample(STOP_SIGNALS, 2)
     worker.send_signal(first)
@@ -134,8 +134,8 @@ def worker_frozen(world: World) -> None:
     """SIGSTOP until another worker has taken over, then SIGCONT."""
     world.submit(4, 3)
     first = world.start_worker("--drain")
-    _wait_until_registered(world)
-    world.random_moment()
+    _wait_until_ready(world)
+    world.random.choice((world.random_moment, world.moment_of_claim))()
     first.send_signal(signal.SIGSTOP)
     world.inject("SIGSTOP")
     world.until(lambda: not Worker.objects.alive().exists(), "the frozen worker to seem dead")
@@ -174,7 +174,7 @@ def clock_set_back(world: World) -> None:
     seconds = world.random.choice((2, 60, 3600))
     _write(switch, "0")
     worker = world.start_worker(program=(*SHIFTED, str(switch)))
-    _wait_until_registered(world)
+    _wait_until_ready(world)
     world.random_moment()
     _write(switch, str(seconds))
     world.inject(f"{seconds} s back")
@@ -267,8 +267,8 @@ def backend_killed(world: World) -> None:
 # --- shared -----------------------------------------------------------------
 
 
-def _wait_until_registered(world: World) -> None:
-    world.until(Worker.objects.exists, "a worker to register")
+def _wait_until_ready(world: World) -> None:
+    world.until(lambda: b"slots" in world.worker_log.read_bytes(), "a worker to be ready")
 
 
 def _wait_for_take_over(world: World, worker: "subprocess.Popen[bytes]") -> None:

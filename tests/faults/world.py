@@ -15,7 +15,7 @@ import psutil
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from jobs_app.models import Job
+from jobs_app.models import Job, JobAttempt
 from sessions_app import changes
 from sessions_app.models import Session, SessionMessage
 from tests.faults import oracle
@@ -173,6 +173,14 @@ class World:
         delay = self.random.uniform(0, longest if starts else 1.2)
         self.pass_time(delay)
         self.inject(f"after {starts} starts and {delay:.3f} s")
+
+    def moment_of_claim(self) -> None:
+        """Wait until a job was claimed whose agent has probably not started yet."""
+        claimed = JobAttempt.objects.open().filter(pid=None)
+        deadline = time.monotonic() + PATIENCE
+        while not self._holds(claimed.exists) and time.monotonic() < deadline:
+            time.sleep(0.0005)  # the moment lasts some milliseconds: no time to look around
+        self.inject("at a claim")
 
     def pass_time(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
