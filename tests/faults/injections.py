@@ -170,6 +170,7 @@ def clock_set_back(world: World) -> None:
     What "clock" covers, says tests/faults/shifted.py.
     """
     world.submit(4, 2)
+    world.clocks_agree = False
     switch = world.base / "clock"
     seconds = world.random.choice((2, 60, 3600))
     _write(switch, "0")

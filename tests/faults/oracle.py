@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,10 +97,20 @@ def _agents(world: "World") -> Iterator[str]:
                 for event, marker in told if event == "overlap")  # fmt: skip
     yield from (f"run {marker} has no attempt" for marker in set(starts) - set(runs))
     yield from (f"run {marker} began twice" for marker in starts if starts.count(marker) > 1)
+    yield from _late(world, runs)
     for run in runs.values():
         if run.outcome == Outcome.SUCCEEDED and run.pk not in ends:
             yield f"attempt {run.pk} succeeded, but its agent did not reach its end"
     yield from _disorder(world.jobs, [runs[marker].job_id for marker in starts if marker in runs])
+
+
+def _late(world: "World", runs: Mapping[str, JobAttempt]) -> Iterator[str]:
+    """No agent may begin once its attempt is closed; to compare, the clocks must agree."""
+    for line in world.agents_log.read_text().splitlines() if world.clocks_agree else ():
+        event, marker, moment = line.split()
+        closed = runs[marker].finished_at if marker in runs else None
+        if event == "start" and closed and float(moment) > closed.timestamp():
+            yield f"run {marker} began after its attempt was closed"
 
 
 def _disorder(jobs: Sequence["Submitted"], started: Sequence[str]) -> Iterator[str]:

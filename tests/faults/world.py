@@ -49,6 +49,7 @@ class World:
         self.is_long = is_long
         self.agents_log = base / "agents.log"
         self.worker_log = base / "worker.log"
+        self.clocks_agree = True
         self.problems: list[str] = []
         self.summary = "not judged"
         self.jobs: list[Submitted] = []
