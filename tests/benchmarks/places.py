@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
+import psycopg
+from psycopg.rows import dict_row
 
-from tests.postgres import with_database
+from tests.postgres import VARIABLE, with_database
 from tests.process.site import ROOT, Database, Site, wait_for
 
 AGENTS = ROOT / "tests" / "benchmarks" / "agents"
@@ -87,7 +89,10 @@ class PostgresServer:
         self._url = url
         self._name = f"pokecode_benchmark_{secrets.token_hex(4)}"
         self._count = 0
-        self._execute(f"CREATE DATABASE {self._name}")
+        try:
+            self._execute(f"CREATE DATABASE {self._name}")
+        except psycopg.OperationalError as error:
+            raise SystemExit(f"No PostgreSQL: set {VARIABLE} or give --database sqlite.") from error
         environment = {"DATABASE_URL": with_database(url, self._name)}
         self._template = _migrated(directory / "postgresql", environment)
 
@@ -105,8 +110,6 @@ class PostgresServer:
         self._execute(f"DROP DATABASE {self._name} WITH (FORCE)")
 
     def _execute(self, statement: str) -> None:
-        import psycopg
-
         with psycopg.connect(with_database(self._url, "postgres"), autocommit=True) as link:
             link.execute(statement)
 
@@ -117,9 +120,6 @@ class PostgresDatabase(Database):
         self.environment = {"DATABASE_URL": url}
 
     def rows(self, query: str, parameters: tuple[Any, ...]) -> list[dict[str, Any]]:
-        import psycopg
-        from psycopg.rows import dict_row
-
         with psycopg.connect(self.environment["DATABASE_URL"], row_factory=dict_row) as link:
             return link.execute(query.replace("?", "%s"), parameters).fetchall()
 
