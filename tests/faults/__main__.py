@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ def main() -> None:
     options = _parser().parse_args()
     if os.geteuid() == 0 and OWN_MOUNTS not in os.environ:
         _restart_with_own_mounts()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves nothing behind
     with _prepared(options.database) as (base, database):
         from tests.faults import campaign
 

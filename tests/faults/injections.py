@@ -213,7 +213,7 @@ def database_locked(world: World) -> None:
     with world.database.locked():
         world.pass_time(seconds)
     world.inject(f"locked for {seconds:.1f} s, waited for {wait} s")
-    world.end(worker)
+    world.end_through_trouble(worker)
 
 
 @fault(ON_SQLITE)
@@ -228,7 +228,7 @@ def disk_full(world: World) -> None:
         world.pass_time(world.random.uniform(0.2, 2))
         (disk / "fill").unlink()
         world.inject("room again")
-        world.end(worker)
+        world.end_through_trouble(worker)
 
 
 @fault(ON_POSTGRESQL)
@@ -239,7 +239,7 @@ def connections_cut(world: World) -> None:
     for _ in range(world.random.choice((1, 3))):
         world.random_moment()
         world.inject(f"{world.database.cut_connections()} connections cut")
-    world.end(worker)
+    world.end_through_trouble(worker)
 
 
 @fault(ON_POSTGRESQL)
@@ -251,7 +251,7 @@ def server_killed(world: World) -> None:
     with world.database.killed():
         world.inject("kill -9 of the server")
         world.pass_time(world.random.choice((0, 0.5, 1.5)))
-    world.end(worker)
+    world.end_through_trouble(worker)
 
 
 @fault(ON_POSTGRESQL)
@@ -262,14 +262,14 @@ def backend_killed(world: World) -> None:
     world.random_moment()
     world.database.kill_one_backend()
     world.inject("kill -9 of a backend")
-    world.end(worker)
+    world.end_through_trouble(worker)
 
 
 # --- shared -----------------------------------------------------------------
 
 
 def _wait_until_ready(world: World) -> None:
-    world.until(lambda: b"slots" in world.worker_log.read_bytes(), "a worker to be ready")
+    world.until(world.is_worker_ready, "a worker to be ready")
 
 
 def _wait_for_take_over(world: World, worker: "subprocess.Popen[bytes]") -> None:

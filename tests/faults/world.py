@@ -147,6 +147,19 @@ class World:
         if worker.returncode:
             self.broken.add(f"a worker ended with exit code {worker.returncode}")
 
+    def end_through_trouble(self, worker: subprocess.Popen[bytes]) -> None:
+        """Like `end`; but a worker that finds no database when it starts may say so and go."""
+        self.until(lambda: worker.poll() is not None, "the end of a worker")
+        if worker.returncode == 1 and not self.is_worker_ready():
+            self.inject("the worker could not start")
+            self.worker_log.write_bytes(b"")
+            self.finish()
+        else:
+            self.end(worker)
+
+    def is_worker_ready(self) -> bool:
+        return b"slots" in self.worker_log.read_bytes()
+
     def finish(self) -> None:
         """Whatever is left must be runnable: a fresh worker runs it."""
         self.end(self.start_worker("--drain"))
