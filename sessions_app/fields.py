@@ -14,6 +14,13 @@ class LongNameIndex(models.Index):
     max_name_length = 63
 
 
+class CounterField(models.IntegerField):
+    """An integer as wide as SQLite's: a busy session passes two thousand million tokens."""
+
+    def db_type(self, connection: Any) -> str | None:
+        return "bigint" if connection.vendor == "postgresql" else super().db_type(connection)
+
+
 class CascadeForeignKey(models.ForeignKey):
     """A foreign key whose ON DELETE CASCADE is the database's own.
 

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 
 from sessions_app import git, projects
-from sessions_app.fields import CascadeForeignKey, JSONTextField, LongNameIndex
+from sessions_app.fields import CascadeForeignKey, CounterField, JSONTextField, LongNameIndex
 from sessions_app.ids import new_id
 from sessions_app.providers import display_message, state_directory
 from sessions_app.providers.shapes import Shape
@@ -102,8 +102,8 @@ class Session(models.Model):
     is_working = models.BooleanField(default=False, db_default=False, editable=False)
     current_job_id = models.TextField(null=True, blank=True, editable=False)
     last_job_status = models.TextField(null=True, blank=True, editable=False)
-    message_count = models.IntegerField(default=0, db_default=0, editable=False)
-    token_count = models.IntegerField(default=0, db_default=0, editable=False)
+    message_count = CounterField(default=0, db_default=0, editable=False)
+    token_count = CounterField(default=0, db_default=0, editable=False)
     state = models.TextField(
         choices=SessionState, default=SessionState.ACTIVE, db_default=SessionState.ACTIVE.value
     )

@@ -90,6 +90,7 @@ TYPES = {
     "bool": "boolean",
     "boolean": "boolean",
     "integer": "integer",
+    "bigint": "integer",  # PostgreSQL's integer holds less than SQLite's
     "datetime": "timestamp",
     "timestamp with time zone": "timestamp",
 }

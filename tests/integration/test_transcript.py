@@ -100,3 +100,9 @@ def test_opening_a_session_changes_only_when_it_was_accessed(session):
     session.refresh_from_db()
     assert session.last_accessed_at > before[0]
     assert session.updated_at == before[1]
+
+
+def test_a_session_counts_more_tokens_than_32_bits_hold(session):
+    for _ in range(3):
+        transcript.append([message(session, token_count=2**31 - 1)])
+    assert counters(session) == (3, 3 * (2**31 - 1))

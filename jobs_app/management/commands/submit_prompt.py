@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from jobs_app.management.arguments import sentence
-from jobs_app.models import Job, JobStatus
+from jobs_app.models import Job, JobStatus, Worker
 from sessions_app.following import follow
 from sessions_app.lookup import find_session
 from sessions_app.terminal import TranscriptPrinter, safe
@@ -56,6 +56,8 @@ class Command(BaseCommand):
 
     def _wait(self, job: Job) -> int:
         self.stdout.flush()
+        if not Worker.objects.alive().exists():
+            self.stderr.write("No worker is running: start process_jobs or up, and the job runs.")
         printer = TranscriptPrinter(self.stdout, job.session)
         try:
             asyncio.run(

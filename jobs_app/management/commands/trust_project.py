@@ -40,7 +40,10 @@ class Command(BaseCommand):
             self._trust(options["path"])
 
     def _list(self) -> None:
-        for row in ProjectTrust.objects.order_by("path"):
+        rows = list(ProjectTrust.objects.order_by("path"))
+        if not rows:
+            self._say("No project is trusted.")
+        for row in rows:
             when = row.trusted_at.isoformat(timespec="seconds")
             self._say(f"{row.path}  trusted by {row.trusted_by}, {when}")
 
