@@ -221,7 +221,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule()
     def prune(self):
         ended = [job for job in self.jobs if job.status in ENDED]
-        assert queue.prune(timedelta(0), dry_run=True) == len(ended)
+        assert queue.prunable(timedelta(0)).count() == len(ended)
         assert queue.prune(timedelta(0)) == len(ended)
         for job in ended:
             self.forget(job)
