@@ -40,6 +40,8 @@ class ClaudeMeter:
             case "result":
                 self._told.add(data)
                 self._raw.append({key: data[key] for key in USAGE_KEYS if key in data})
+            case _:
+                return None
         before = self._usage
         self._usage = at_least(at_least(self._told.usage, self._answered), before)
         return self._usage.total - before.total or None
