@@ -30,6 +30,7 @@ from jobs_app.models import (
     validate_job_data,
 )
 from sessions_app import bulk, changes, transcript
+from sessions_app.ids import new_id_after
 from sessions_app.models import MessageType, Session, SessionState
 from sessions_app.providers import events
 from sessions_app.transcript import NewMessage
@@ -62,6 +63,7 @@ def enqueue(
     job.full_clean()
     with transaction.atomic():
         _require_active(session.pk)
+        job.pk = new_id_after(_newest_job(session.pk))
         job.save(force_insert=True)
         changes.announce(changes.JOBS)
     return job
@@ -291,6 +293,12 @@ def _options(
         session.validate_allowed_tools(list(allowed_tools))
         options["allowedTools"] = list(allowed_tools)
     return options
+
+
+def _newest_job(session_id: str) -> str | None:
+    """The id behind which a new job goes, also where the clock of another host is ahead."""
+    jobs = Job.objects.filter(session_id=session_id).order_by("-session_id", "-pk")
+    return jobs.values_list("pk", flat=True).first()
 
 
 def _require_active(session_id: str) -> None:

@@ -27,6 +27,14 @@ def test_an_enqueued_job_holds_the_prompt_and_its_options(session):
     assert (job.status, job.attempts, job.max_attempts) == (JobStatus.PENDING, 0, 3)
 
 
+def test_a_prompt_goes_behind_earlier_ones_also_where_the_clock_is_behind(session, monkeypatch):
+    first = Job.objects.enqueue(session, "first")
+    long_ago = "00000000-0000-7000-8000-000000000000"
+    monkeypatch.setattr("sessions_app.ids.new_id", lambda: long_ago)
+    second, third = (Job.objects.enqueue(session, text) for text in ("second", "third"))
+    assert first.pk < second.pk < third.pk
+
+
 @pytest.mark.parametrize(
     ("prompt", "options", "sentence"),
     [
