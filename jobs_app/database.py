@@ -3,18 +3,29 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from django.db.backends.signals import connection_created
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def limit_idle_transactions(connection: Any, **kwargs: Any) -> None:
+    """A worker that freezes inside a transaction must not keep its locks from its successor."""
+    if connection.vendor == "postgresql":
+        milliseconds = int(settings.POKECODE_WORKER_TIMEOUT * 1000)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
 
 
 class DatabaseThread:
     """Runs functions that use the ORM, one after another, in a thread of its own."""
 
     def __init__(self) -> None:
+        connection_created.connect(limit_idle_transactions)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
 
     async def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -59,6 +60,7 @@ class Run:
         try:
             verdict, exit_code = await self._drive()
         except Exception as error:
+            await self._abandon_process()
             verdict, exit_code = _failed_to_run(error, self.attempt.session.provider), None
         remove_private_files(self.attempt.pk)
         await self._close(verdict, exit_code)
@@ -72,9 +74,21 @@ class Run:
         reader = self._line_reader(observer, PROVIDERS[self.attempt.session.provider])
         head = await asyncio.to_thread(git.head, Path(request.project_path))
         process = await self._start(request, reader)
-        self._recorder.start(Start(self.attempt, process.pid, process.started, head))
+        # The prompt only now: a worker that was frozen since its claim may have lost the lease,
+        # and whoever has it would have found and ended a process that is already marked.
+        if await self._recorder.start(Start(self.attempt, process.pid, process.started, head)):
+            process.send_input()
+        else:
+            self.stop("lease lost")
         exit = await process.wait()
         return observer.verdict(exit), exit.exit_code
+
+    async def _abandon_process(self) -> None:
+        """PokéCode failed while the agent ran: nothing of it may go on unseen."""
+        if self._process is not None:
+            self._process.stop("failed")
+            with suppress(Exception):  # what went wrong is known already
+                await self._process.wait()
 
     async def _start(
         self, request: Request, on_line: Callable[[bytes, bool], None]
@@ -86,6 +100,7 @@ class Run:
                 directory,
                 on_line,
                 run_id=request.run_id,
+                hold_input=True,
                 timeout=settings.POKECODE_JOB_TIMEOUT,
                 grace=settings.POKECODE_CANCEL_GRACE,
             )

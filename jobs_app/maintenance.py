@@ -72,8 +72,9 @@ def prune_batch() -> int:
 
 
 def _abandoned() -> list[JobAttempt]:
+    # The runs first: a worker that registers and claims in between is then not missed.
+    runs = list(JobAttempt.objects.open().select_related("session", "job"))
     working = {worker.pk for worker in Worker.objects.alive() if not hosts.has_died(worker)}
-    runs = JobAttempt.objects.open().select_related("session", "job")
     return [attempt for attempt in runs if attempt.worker_id not in working]
 
 

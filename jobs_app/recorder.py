@@ -55,19 +55,22 @@ class Recorder:
         """Store this message soon; dropped if the attempt's lease has moved."""
         self._put(Entry(attempt, message))
 
-    def start(self, start: Start) -> None:
-        """Note the run's process soon."""
-        self._put(Entry(start.attempt, start))
+    async def start(self, start: Start) -> bool:
+        """Note the run's process; False if its lease had moved."""
+        return await self._stored(Entry(start.attempt, start))
 
     async def end(self, ending: Ending) -> bool:
         """Close the run behind all that was added before; False if its lease had moved."""
+        return await self._stored(Entry(ending.attempt, ending))
+
+    async def _stored(self, entry: Entry) -> bool:
         if self._is_stopped:
-            raise RecorderStopped("The end of a run cannot be stored: the recorder has stopped.")
-        ended = asyncio.get_running_loop().create_future()
-        self._waiting_for[ending.attempt.pk] = ended
-        self._put(Entry(ending.attempt, ending))
+            raise RecorderStopped("A run's start or end cannot be stored: the recorder stopped.")
+        stored = asyncio.get_running_loop().create_future()
+        self._waiting_for[entry.attempt.pk] = stored
+        self._put(entry)
         self._urgent.set()
-        return await ended
+        return await stored
 
     def _put(self, entry: Entry) -> None:
         self._backlog.append(entry)
@@ -82,8 +85,8 @@ class Recorder:
         finally:
             self._is_stopped = True
             self._backlog.close()
-            for ended in self._waiting_for.values():
-                ended.cancel()
+            for stored in self._waiting_for.values():
+                stored.cancel()
 
     async def _gather(self) -> None:
         """Let what comes close together share a commit; ends wait less than lines."""
@@ -123,14 +126,14 @@ class Recorder:
         (entry,) = group
         name, reason = type(error).__name__, _first_line(error)
         logger.error("An entry of attempt %s is not stored: %s: %s", entry.attempt.pk, name, reason)
-        if isinstance(entry.item, Ending):
+        if not isinstance(entry.item, NewMessage):
             self._waiting_for.pop(entry.attempt.pk).set_exception(error)
 
     def _tell(self, group: Sequence[Entry], held: set[str]) -> None:
         for attempt_id in {entry.attempt.pk for entry in group} - held:
             self._on_lease_lost(attempt_id)
         for entry in group:
-            if isinstance(entry.item, Ending):
+            if not isinstance(entry.item, NewMessage):
                 self._waiting_for.pop(entry.attempt.pk).set_result(entry.attempt.pk in held)
 
 

@@ -69,19 +69,25 @@ class AgentProcess:
         run_id: str,
         grace: float = 5.0,
         timeout: float | None = None,
+        hold_input: bool = False,
     ) -> Self:
         """Start the tool in the directory of that open descriptor.
 
         `on_line(line, cut)` gets each line of standard output, without its newline,
         in the event loop: it must be quick. `cut` says that the line is not whole.
+        With `hold_input` its standard input stays empty and open until `send_input`.
         After `timeout` seconds the run is stopped. Raises OSError if it cannot start.
         """
         process, run = tree.spawn(run_id, lambda: _popen(launch, directory))
         agent = cls(process, run, on_line, grace)
-        agent._watch(launch.stdin)
+        agent._watch(launch.stdin, hold=hold_input)
         if timeout is not None:
             agent._later(timeout, agent.stop, "timeout")
         return agent
+
+    def send_input(self) -> None:
+        """Hand over the standard input that was held."""
+        self._input.start()
 
     def stop(self, reason: str) -> None:
         """Interrupt the run; terminate it after `grace` seconds, kill it after twice that.
@@ -106,9 +112,11 @@ class AgentProcess:
             raise self._failure
         return Exit(self._process.returncode, self._stderr.text(), self._stop_reason)
 
-    def _watch(self, stdin: bytes) -> None:
+    def _watch(self, stdin: bytes, *, hold: bool) -> None:
         process = self._process
         self._input = WritePipe(_pipe(process.stdin), stdin)
+        if not hold:
+            self._input.start()
         self._outputs = (
             ReadPipe(_pipe(process.stdout), self._lines.feed),
             ReadPipe(_pipe(process.stderr), self._stderr.feed),

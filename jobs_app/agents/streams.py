@@ -44,14 +44,17 @@ class ReadPipe:
 
 
 class WritePipe:
-    """Writes `data` into a pipe and closes it; a reader that goes away early is no error."""
+    """Writes `data` into a pipe and closes it, once started; a reader may go away early."""
 
     def __init__(self, pipe: IO[bytes], data: bytes) -> None:
         self._pipe = pipe
         self._rest = memoryview(data)
         self._loop = asyncio.get_running_loop()
         os.set_blocking(pipe.fileno(), False)
-        self._loop.add_writer(pipe, self._write)
+
+    def start(self) -> None:
+        if not self._pipe.closed:
+            self._loop.add_writer(self._pipe, self._write)
 
     def _write(self) -> None:
         try:

@@ -21,6 +21,9 @@ class NullProcess:
     def stop(self, reason: str) -> None:
         pass
 
+    def send_input(self) -> None:
+        pass
+
     async def wait(self) -> Exit:
         return Exit(0)
 
