@@ -112,7 +112,7 @@ def test_a_stray_without_any_environment_ends_with_its_run(project, tmp_path, su
 def leaving_stray(path) -> list[str]:
     """A run that ends while a process of it without environment goes on, for certain."""
     stray = f"env -i setsid sleep 1000 >/dev/null 2>&1 & echo $! > {path}"
-    seen = f'while [ -s "/proc/$(cat {path})/environ" ]; do sleep 0.01; done'
+    seen = f'while grep -q . "/proc/$(cat {path})/environ"; do sleep 0.01; done'
     return ["bash", "-c", f"{stray}; {seen}"]
 
 
