@@ -16,7 +16,6 @@ ERROR = "pokecode_error"
 NOTICE = "pokecode_notice"
 UNREADABLE = "pokecode_unreadable_line"
 
-SURROGATE_ESCAPE = re.compile(r"\\u[dD]")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 LINE_LIMIT = 64 * 1024 * 1024
@@ -36,9 +35,7 @@ def read_line(line: bytes, *, cut: bool = False) -> Line:
     """The line without its newline; `cut` says that it went on past LINE_LIMIT or the end."""
     try:
         raw = line.decode()
-        data = json.loads(raw)
-        if SURROGATE_ESCAPE.search(raw):  # they can have come in no other way
-            data = clean(data)
+        data = clean(json.loads(raw))
     except UnicodeDecodeError:
         return unreadable(line, "is not valid UTF-8")
     except RecursionError:

@@ -136,7 +136,8 @@ class QueueMachine(RuleBasedStateMachine):
         assert queue.cancel(self.row(job)) == can
         if job.status == PENDING:
             job.end("cancelled")
-            self.last_status[job.session] = "cancelled"
+            if not any(other.session == job.session for other in self.running):
+                self.last_status[job.session] = "cancelled"
         elif can:
             job.cancel_asked = True
         assert not queue.cancel(self.row(job))
