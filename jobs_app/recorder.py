@@ -35,6 +35,9 @@ RETRY_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0)
 logger = logging.getLogger(__name__)
 
 
+STOPPED = "A run's start or end cannot be stored: the recorder stopped."
+
+
 class RecorderStopped(Exception):
     """The recorder ended before the runs did; their attempts stay open and are rescued."""
 
@@ -65,7 +68,7 @@ class Recorder:
 
     async def _stored(self, entry: Entry) -> bool:
         if self._is_stopped:
-            raise RecorderStopped("A run's start or end cannot be stored: the recorder stopped.")
+            raise RecorderStopped(STOPPED)
         stored = asyncio.get_running_loop().create_future()
         self._waiting_for[entry.attempt.pk] = stored
         self._put(entry)
@@ -86,7 +89,7 @@ class Recorder:
             self._is_stopped = True
             self._backlog.close()
             for stored in self._waiting_for.values():
-                stored.cancel()
+                stored.set_exception(RecorderStopped(STOPPED))
 
     async def _gather(self) -> None:
         """Let what comes close together share a commit; ends wait less than lines."""

@@ -111,3 +111,20 @@ def test_a_database_that_is_locked_or_full_for_a_while_loses_nothing(attempt, mo
 
     record(use)
     assert stored(attempt) == ["kept"]
+
+
+def test_a_recorder_that_stops_tells_the_runs_that_wait_for_it(attempt):
+    async def main() -> None:
+        database = DatabaseThread()
+        writer = Recorder(database, lambda attempt_id: None)
+        task = asyncio.create_task(writer.run())
+        ending = asyncio.create_task(writer.end(completed(attempt)))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        for end in (ending, writer.end(completed(attempt))):
+            with pytest.raises(recorder.RecorderStopped):
+                await end
+        database.close()
+
+    asyncio.run(main())
