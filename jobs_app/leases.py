@@ -12,6 +12,8 @@ from enum import Enum
 from operator import itemgetter
 from typing import Any
 
+from django.db import connection
+
 from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker
 from sessions_app import bulk
 from sessions_app.ids import new_id
@@ -86,6 +88,11 @@ SELECT job_id, MAX(number) FROM job_attempts WHERE job_id IN ({keys}) GROUP BY j
 
 SETTLED = "SELECT session_id FROM session_hosts WHERE session_id IN ({keys})"
 
+HELD = """
+SELECT id, worker_id, cancel_requested_at IS NOT NULL FROM job_attempts
+WHERE finished_at IS NULL AND id IN ({keys}) ORDER BY id
+"""
+
 
 def open_attempts(worker: Worker, jobs: Sequence[Job], now: datetime) -> list[JobAttempt]:
     last = dict(bulk.select(LAST_NUMBERS, [job.pk for job in jobs]))
@@ -123,10 +130,10 @@ def mark_working(attempts: Sequence[JobAttempt], now: datetime) -> None:
 
 def held(attempts: Iterable[JobAttempt]) -> dict[str, bool]:
     """The held ones among these attempts, locked, and whether their job's cancel was asked for."""
-    holders = {attempt.pk: attempt.worker_id for attempt in attempts}
-    open_ones = JobAttempt.objects.select_for_update().open().filter(pk__in=holders)
-    rows = open_ones.order_by("pk").values_list("pk", "worker_id", "cancel_requested_at")
-    return {pk: asked is not None for pk, worker_id, asked in rows if holders[pk] == worker_id}
+    holders = {attempt.id: attempt.worker_id for attempt in attempts}
+    lock = "FOR UPDATE" if connection.vendor == "postgresql" else ""
+    rows = bulk.select(HELD + lock, sorted(holders)) if holders else []
+    return {pk: bool(asked) for pk, worker_id, asked in rows if holders[pk] == worker_id}
 
 
 def close(endings: Sequence[Ending], cancelled: set[str], now: datetime) -> None:

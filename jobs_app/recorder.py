@@ -133,7 +133,7 @@ class Recorder:
             self._waiting_for.pop(entry.attempt.pk).set_exception(error)
 
     def _tell(self, group: Sequence[Entry], held: set[str]) -> None:
-        for attempt_id in {entry.attempt.pk for entry in group} - held:
+        for attempt_id in {entry.attempt.id for entry in group} - held:
             self._on_lease_lost(attempt_id)
         for entry in group:
             if not isinstance(entry.item, NewMessage):
@@ -143,8 +143,8 @@ class Recorder:
 def _commit(group: Sequence[Entry]) -> set[str]:
     """Store a group in one transaction; returns the attempts whose lease had not moved."""
     with transaction.atomic():
-        held = queue.held({entry.attempt.pk: entry.attempt for entry in group}.values())
-        items = [entry.item for entry in group if entry.attempt.pk in held]
+        held = queue.held({entry.attempt.id: entry.attempt for entry in group}.values())
+        items = [entry.item for entry in group if entry.attempt.id in held]
         transcript.store([item for item in items if isinstance(item, NewMessage)])
         queue.record_starts([item for item in items if isinstance(item, Start)])
         queue.end([item for item in items if isinstance(item, Ending)])

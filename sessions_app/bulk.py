@@ -1,14 +1,30 @@
-"""Many rows in one statement each way, without an object a row.
+"""Many rows in one statement each way, without an expression a value.
 
 `bulk_create` and `bulk_update` build an expression for every value, which for
 the rows of a busy worker costs more than the database does. These prepare the
-values as a model's fields do and leave the rest to the driver's executemany.
+values as a model's fields do and leave the rest to the driver.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any, TypeAlias, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+
+M = TypeVar("M", bound=models.Model)
+Field: TypeAlias = "models.Field[Any, Any]"
+Rows = list[list[Any]]
+
+# SQLite's driver lets other threads run in each step of a statement and then waits for
+# its turn again, so a statement a row is slow beside a busy thread. A few sizes
+# only, so that the driver keeps a prepared statement of each.
+CHUNKS = (256, 64, 16, 4, 1)
+
+COPY_FROM = 16
+"""Rows from which on PostgreSQL's COPY, with its further round trips, is faster than INSERT."""
+
+PLAIN = {"TextField", "IntegerField", "BigIntegerField"}
+"""Fields whose values go to the driver as they are."""
 
 
 def select(statement: str, keys: Sequence[Any], *parameters: Any) -> list[tuple[Any, ...]]:
@@ -23,13 +39,62 @@ def select(statement: str, keys: Sequence[Any], *parameters: Any) -> list[tuple[
         return cursor.fetchall()
 
 
-def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert rows of values for the fields `names` (a foreign key by its `…_id`)."""
-    fields = _fields(model, names)
-    columns = ", ".join(map(_column, fields))
-    marks = ", ".join(["%s"] * len(fields))
-    statement = f"INSERT INTO {_table(model)} ({columns}) VALUES ({marks})"  # noqa: S608 - our names
-    _execute(statement, fields, rows)
+def instance(model: type[M], names: Sequence[str], values: Sequence[Any]) -> M:
+    """An object of the values that such a statement gave for the fields `names`.
+
+    Only for text, numbers and JSON. The other fields are loaded when they are asked for.
+    """
+    link = connections[DEFAULT_DB_ALIAS]
+    converted = [
+        field.from_db_value(value, None, link) if hasattr(field, "from_db_value") else value
+        for field, value in zip(_fields(model, names), values, strict=True)
+    ]
+    return model.from_db(DEFAULT_DB_ALIAS, names, converted)
+
+
+def insert(
+    model: type[models.Model],
+    names: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    shared: Mapping[str, Any] | None = None,
+) -> None:
+    """Insert rows of values for the fields `names` (a foreign key by its `…_id`).
+
+    Each row also gets the fields of `shared`, whose values are the same for all.
+    """
+    common = shared or {}
+    prepared = _prepared(_fields(model, names), rows)
+    values = _prepared(_fields(model, list(common)), [list(common.values())])[0]
+    for row in prepared:
+        row += values
+    columns = ", ".join(map(_column, _fields(model, [*names, *common])))
+    if connection.vendor == "postgresql" and len(prepared) >= COPY_FROM:
+        _copy(f"COPY {_table(model)} ({columns}) FROM STDIN", prepared)
+    else:
+        _insert(f"INSERT INTO {_table(model)} ({columns}) VALUES ", prepared)  # noqa: S608
+
+
+def _insert(statement: str, rows: Rows) -> None:
+    done = 0
+    with connection.cursor() as cursor:
+        for size in CHUNKS:
+            while len(rows) - done >= size:
+                chunk = rows[done : done + size]
+                marks = f"({', '.join(['%s'] * len(chunk[0]))})"
+                cursor.execute(
+                    statement + ", ".join([marks] * size), list(chain.from_iterable(chunk))
+                )
+                done += size
+
+
+def _copy(statement: str, rows: Rows) -> None:
+    with (
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,
+        cursor.copy(statement) as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)
 
 
 def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -58,28 +123,34 @@ def _change(
     changes = [f"{column} = {column} + %s" for column in columns[: len(sums)]]
     changes += [f"{column} = %s" for column in columns[len(sums) :]]
     statement = f"UPDATE {_table(model)} SET {', '.join(changes)} WHERE {_column(pk)} = %s"  # noqa: S608
-    _execute(statement, [*fields, pk], rows)
-
-
-def _execute(
-    statement: str, fields: Sequence["models.Field[Any, Any]"], rows: Iterable[Sequence[Any]]
-) -> None:
-    link = connections[DEFAULT_DB_ALIAS]  # `connection` looks the real one up at each use
-    prepared = [
-        [field.get_db_prep_save(value, link) for field, value in zip(fields, row, strict=True)]
-        for row in rows
-    ]
-    if prepared:
-        with link.cursor() as cursor:
+    if prepared := _prepared([*fields, pk], rows):
+        with connection.cursor() as cursor:
             cursor.executemany(statement, prepared)
 
 
-def _fields(model: type[models.Model], names: Sequence[str]) -> "list[models.Field[Any, Any]]":
+def _prepared(fields: Sequence[Field], rows: Iterable[Sequence[Any]]) -> Rows:
+    """The rows as the driver takes them."""
+    link = connections[DEFAULT_DB_ALIAS]  # `connection` looks the real one up at each use
+    prepared = [list(row) for row in rows]
+    for place, field in enumerate(fields):
+        if not _is_plain(field):
+            for row in prepared:
+                row[place] = field.get_db_prep_save(row[place], link)
+    return prepared
+
+
+def _is_plain(field: Field) -> bool:
+    target = field.target_field if isinstance(field, models.ForeignKey) else field
+    is_stock = type(target).get_db_prep_save is models.Field.get_db_prep_save
+    return is_stock and target.get_internal_type() in PLAIN
+
+
+def _fields(model: type[models.Model], names: Sequence[str]) -> list[Field]:
     by_attribute = {field.attname: field for field in model._meta.concrete_fields}
     return [by_attribute[name] for name in names]
 
 
-def _column(field: "models.Field[Any, Any]") -> str:
+def _column(field: Field) -> str:
     return _quoted(str(field.column))
 
 

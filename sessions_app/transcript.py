@@ -25,7 +25,6 @@ COLUMNS = (
     "content_data",
     "provider_session_id",
     "token_count",
-    "created_at",
 )
 
 
@@ -76,7 +75,6 @@ def store(messages: Sequence[NewMessage]) -> list[str]:
         return []
     with transaction.atomic():
         ids = _new_ids(messages)
-        now = timezone.now()
         rows = (
             (
                 message_id,
@@ -86,11 +84,10 @@ def store(messages: Sequence[NewMessage]) -> list[str]:
                 message.content,
                 message.provider_session_id,
                 message.token_count,
-                now,
             )
             for message_id, message in zip(ids, messages, strict=True)
         )
-        bulk.insert(SessionMessage, COLUMNS, rows)
+        bulk.insert(SessionMessage, COLUMNS, rows, shared={"created_at": timezone.now()})
         _count(messages, +1)
         changes.announce(changes.MESSAGES)
     return ids

@@ -36,7 +36,8 @@ class ClaudeMeter:
     def count(self, data: dict[str, Any]) -> int | None:
         match data.get("type"):
             case "assistant":
-                self._read_answer(data)
+                if not self._read_answer(data):
+                    return None
             case "result":
                 self._told.add(data)
                 self._raw.append({key: data[key] for key in USAGE_KEYS if key in data})
@@ -46,14 +47,18 @@ class ClaudeMeter:
         self._usage = at_least(at_least(self._told.usage, self._answered), before)
         return self._usage.total - before.total or None
 
-    def _read_answer(self, data: dict[str, Any]) -> None:
+    def _read_answer(self, data: dict[str, Any]) -> bool:
+        """Add an answer's usage, once; False where there is none to add."""
         message = data.get("message")
         if not isinstance(message, dict):
-            return
+            return False
         answer = (string(data, "session_id"), string(message, "id"))
-        if answer not in self._answers:
-            self._answers.add(answer)
-            self._answered += api_usage(message.get("usage"))
+        if answer in self._answers:
+            return False
+        self._answers.add(answer)
+        usage = api_usage(message.get("usage"))
+        self._answered += usage
+        return bool(usage.total)
 
     @property
     def usage(self) -> Usage:

@@ -46,6 +46,7 @@ class JobModel:
     run: JobAttempt | None = None
     cancel_asked: bool = False
     is_shown: bool = False
+    is_edited: bool = False
 
     def end(self, status: str, *, refund: bool = False, waits: bool = False) -> None:
         if status == PENDING and self.cancel_asked:
@@ -127,6 +128,8 @@ class QueueMachine(RuleBasedStateMachine):
         else:
             ask()
             job.max_attempts = 2
+            job.is_shown = job.is_shown and job.is_edited  # a changed prompt is shown anew
+            job.is_edited = True
 
     @precondition(lambda self: self.jobs)
     @rule(pick=PICK)
