@@ -72,8 +72,8 @@ class Run:
         request = plans.request(self._plan)
         observer = self._agent.observer(request)
         reader = self._line_reader(observer, PROVIDERS[self.attempt.session.provider])
-        head = await asyncio.to_thread(git.head, Path(request.project_path))
         process = await self._start(request, reader)
+        head = await asyncio.to_thread(git.head, Path(request.project_path))
         # The prompt only now: a worker that was frozen since its claim may have lost the lease,
         # and whoever has it would have found and ended a process that is already marked.
         if await self._recorder.start(Start(self.attempt, process.pid, process.started, head)):

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -82,11 +82,17 @@ class Start:
     git_head: str | None = None
 
 
-LAST_NUMBERS = """
-SELECT job_id, MAX(number) FROM job_attempts WHERE job_id IN ({keys}) GROUP BY job_id
-"""
+JOB_COLUMNS = ("id", "session_id", "prompt_id", "status", "data", "attempts", "max_attempts")
+SESSION_COLUMNS = ("id", "provider", "project_path", "context", "metadata")
 
-SETTLED = "SELECT session_id FROM session_hosts WHERE session_id IN ({keys})"
+CLAIMED = f"""
+SELECT {", ".join(f"job.{name}" for name in JOB_COLUMNS)},
+       {", ".join(f"session.{name}" for name in SESSION_COLUMNS)},
+       (SELECT MAX(run.number) FROM job_attempts AS run WHERE run.job_id = job.id),
+       EXISTS (SELECT 1 FROM session_hosts AS home WHERE home.session_id = session.id)
+FROM job_queue AS job JOIN sessions AS session ON session.id = job.session_id
+WHERE job.id IN ({{keys}}) ORDER BY job.id
+"""  # noqa: S608 - our own names
 
 HELD = """
 SELECT id, worker_id, cancel_requested_at IS NOT NULL FROM job_attempts
@@ -94,32 +100,48 @@ WHERE finished_at IS NULL AND id IN ({keys}) ORDER BY id
 """
 
 
-def open_attempts(worker: Worker, jobs: Sequence[Job], now: datetime) -> list[JobAttempt]:
-    last = dict(bulk.select(LAST_NUMBERS, [job.pk for job in jobs]))
+class Claim(NamedTuple):
+    """A job just claimed, with its session; `runs` is how many it had before, `is_settled`
+    whether its session has a host already."""
+
+    job: Job
+    runs: int
+    is_settled: bool
+
+
+def claimed(job_ids: Sequence[str]) -> list[Claim]:
+    """All that a claim and its run need of these jobs, in one statement."""
+    rows = bulk.select(CLAIMED, job_ids)
+    width = len(JOB_COLUMNS)
+    jobs = bulk.instances(Job, JOB_COLUMNS, (row[:width] for row in rows))
+    sessions = bulk.instances(Session, SESSION_COLUMNS, (row[width:-2] for row in rows))
+    for job, session in zip(jobs, sessions, strict=True):
+        job.session = session
+    return [Claim(job, row[-2] or 0, bool(row[-1])) for job, row in zip(jobs, rows, strict=True)]
+
+
+def open_attempts(worker: Worker, claims: Sequence[Claim], now: datetime) -> list[JobAttempt]:
     attempts = [
         JobAttempt(
             job=job,
             session=job.session,
-            number=last.get(job.pk, 0) + 1,
+            number=runs + 1,
             worker_id=worker.pk,
             host=worker.host,
             boot_id=worker.boot_id,
             started_at=now,
         )
-        for job in jobs
+        for job, runs, _ in claims
     ]
     names = ("id", "job_id", "session_id", "number", "worker_id", "host", "boot_id", "started_at")
     bulk.insert(JobAttempt, names, ([getattr(run, name) for name in names] for run in attempts))
     return attempts
 
 
-def settle(attempts: Sequence[JobAttempt]) -> None:
+def settle(host: str, claims: Sequence[Claim]) -> None:
     """The host of a session's first run is the session's home."""
-    settled = bulk.select(SETTLED, [attempt.session_id for attempt in attempts])
-    known = {session_id for (session_id,) in settled}
-    new = [attempt for attempt in attempts if attempt.session_id not in known]
-    rows = [(new_id(), attempt.session_id, attempt.host) for attempt in new]
-    bulk.insert(SessionHost, ("id", "session_id", "host"), rows)
+    rows = [(new_id(), claim.job.session_id) for claim in claims if not claim.is_settled]
+    bulk.insert(SessionHost, ("id", "session_id"), rows, shared={"host": host})
 
 
 def mark_working(attempts: Sequence[JobAttempt], now: datetime) -> None:

@@ -3,14 +3,18 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Q
+from django.db import connection
 from django.utils import timezone
 
 from jobs_app import plans, queue
-from jobs_app.models import Job, JobAttempt, SessionHost, Worker
+from jobs_app.models import Job, SessionHost, Worker
 from jobs_app.plans import Plan
+from sessions_app import bulk
 from sessions_app.changes import SLOW_POLL
 from sessions_app.models import SessionState
+
+SETTLE = 0.05
+"""Seconds after a claim until the next look: what was claimed starts first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +27,37 @@ class Look:
     seconds_to_next: float = SLOW_POLL
 
 
-def look(worker: Worker, free: int) -> Look:
-    """Claim up to `free` jobs, and see what else there is for this worker."""
+CANCELLED = """
+SELECT id FROM job_attempts
+WHERE finished_at IS NULL AND cancel_requested_at IS NOT NULL AND worker_id = %s
+"""
+
+DUE = """
+SELECT id FROM job_queue
+WHERE status = 'pending' AND (next_retry_at IS NULL OR next_retry_at <= %s) LIMIT 1
+"""
+
+
+def look(worker: Worker, free: int, *, until_empty: bool = False) -> Look:
+    """Claim up to `free` jobs, and see what else there is for this worker.
+
+    Only with `until_empty` does it look whether anything is left to run.
+    """
     cancelled = _cancelled(worker) if free < worker.concurrency else []
     now = timezone.now()
     claimed = queue.claim(worker, free) if free > 0 and _has_due(now) else []
     if claimed:
-        return Look(plans.load(claimed), cancelled)
-    return Look([], cancelled, not _has_unfinished(worker), _seconds_to_next(now))
+        return Look(plans.load(claimed), cancelled, seconds_to_next=SETTLE)
+    return Look([], cancelled, until_empty and not _has_unfinished(worker), _seconds_to_next(now))
 
 
 def _cancelled(worker: Worker) -> list[str]:
-    asked = JobAttempt.objects.held_by(worker.pk).filter(cancel_requested_at__isnull=False)
-    return list(asked.values_list("pk", flat=True))
+    return [pk for (pk,) in bulk.select(CANCELLED, [], worker.pk)]
 
 
 def _has_due(now: datetime) -> bool:
     # A read, so that a worker that is woken for nothing does not ask for the write lock.
-    due = Q(next_retry_at__isnull=True) | Q(next_retry_at__lte=now)
-    return Job.objects.pending().filter(due).exists()
+    return bool(bulk.select(DUE, [], connection.ops.adapt_datetimefield_value(now)))
 
 
 def _has_unfinished(worker: Worker) -> bool:

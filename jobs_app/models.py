@@ -13,6 +13,7 @@ from django.db.models.functions import Substr
 from django.utils import timezone
 
 from jobs_app import titles
+from sessions_app import bulk
 from sessions_app.fields import CascadeForeignKey, JSONTextField, LongNameIndex
 from sessions_app.ids import new_id
 from sessions_app.models import Session
@@ -326,13 +327,16 @@ class ProjectTrust(models.Model):
         self.path = str(resolve_project(self.path))
 
 
+TRUSTED = "SELECT path FROM project_trusts WHERE path IN ({keys})"
+
+
 def is_trusted(project_path: str) -> bool:
     return bool(trusted_paths([project_path]))
 
 
 def trusted_paths(paths: Collection[str]) -> set[str]:
     """Those of these project paths that are trusted."""
-    return set(ProjectTrust.objects.filter(path__in=paths).values_list("path", flat=True))
+    return {path for (path,) in bulk.select(TRUSTED, list(paths))} if paths else set()
 
 
 def trust(paths: Sequence[str], by: str) -> int:

@@ -175,11 +175,11 @@ def _claim(worker: Worker, limit: int, now: datetime) -> list[JobAttempt]:
         ids = claiming.take(now, worker.host, limit)
         if not ids:
             return []
-        jobs = list(Job.objects.filter(pk__in=ids).select_related("session").order_by("pk"))
-        attempts = leases.open_attempts(worker, jobs, now)
-        _show_prompts(jobs)
+        claims = leases.claimed(ids)
+        attempts = leases.open_attempts(worker, claims, now)
+        _show_prompts([claim.job for claim in claims])
         leases.mark_working(attempts, now)
-        leases.settle(attempts)
+        leases.settle(worker.host, claims)
         changes.announce(changes.JOBS)
     return attempts
 

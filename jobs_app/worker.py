@@ -90,7 +90,7 @@ class JobProcessor:
             for plan in found.plans:
                 self._start(plan)
             self._queue_is_empty = found.queue_is_empty
-            if not found.plans and not self._is_done:
+            if not self._is_done:
                 await self._bell.wait(found.seconds_to_next)
 
     @property
@@ -103,7 +103,9 @@ class JobProcessor:
         while True:
             free = 0 if self._stopping else self._concurrency - len(self._runs)
             try:
-                return await self._database(look, self._row, free)
+                return await self._database(
+                    look, self._row, free, until_empty=self._until_empty
+                )
             except (OperationalError, InterfaceError) as error:
                 logger.warning("The database did not answer (%s): trying again.", error)
                 await asyncio.sleep(changes.SLOW_POLL)

@@ -39,17 +39,18 @@ def select(statement: str, keys: Sequence[Any], *parameters: Any) -> list[tuple[
         return cursor.fetchall()
 
 
-def instance(model: type[M], names: Sequence[str], values: Sequence[Any]) -> M:
-    """An object of the values that such a statement gave for the fields `names`.
+def instances(model: type[M], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[M]:
+    """Objects of the values that such a statement gave for the fields `names`.
 
     Only for text, numbers and JSON. The other fields are loaded when they are asked for.
     """
     link = connections[DEFAULT_DB_ALIAS]
-    converted = [
-        field.from_db_value(value, None, link) if hasattr(field, "from_db_value") else value
-        for field, value in zip(_fields(model, names), values, strict=True)
-    ]
-    return model.from_db(DEFAULT_DB_ALIAS, names, converted)
+    values = [list(row) for row in rows]
+    for place, field in enumerate(_fields(model, names)):
+        if convert := getattr(field, "from_db_value", None):
+            for row in values:
+                row[place] = convert(row[place], None, link)
+    return [model.from_db(DEFAULT_DB_ALIAS, names, row) for row in values]
 
 
 def insert(

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Self
@@ -165,8 +164,10 @@ class AgentProcess:
             self.stop("failed")
 
     async def _end_rest(self) -> None:
+        if tree.has_no_orphans():
+            return
         try:
-            await asyncio.to_thread(tree.end_run, self._run, time.monotonic(), CLEANUP_TIMEOUT)
+            await asyncio.to_thread(tree.end_run, self._run, CLEANUP_TIMEOUT)
         except tree.StillAlive as error:
             logger.error("Run %s: %s", self._run.run_id, error)
             self._stderr.feed(f"\n{error}\n".encode())

@@ -59,16 +59,9 @@ class Run(NamedTuple):
     started: int
 
 
-class _Look(NamedTuple):
-    began: float
-    found: bool
-
-
 _is_subreaper = False
 _live: dict[int, Run] = {}  # by the pid of the run's own process
 _reaping = threading.Lock()
-_looking = threading.Lock()
-_last_look = _Look(float("-inf"), False)
 
 
 def boot_id() -> str:
@@ -132,25 +125,28 @@ def reap_adopted() -> list[int]:
     and what else this program starts (git) stays in its session, which
     nothing that a run started can be in.
     """
-    candidates = [process.pid for process in map(_stat, _pids()) if _is_adopted(process)]
-    with _reaping:  # no run is half started or half reaped now: look again who is whose
-        adopted = [process for process in map(_stat, candidates) if _is_adopted(process)]
+    with _reaping:  # no run is half started or half reaped now
+        others = (pid for pid in _children() if pid not in _live)
+        adopted = [process for process in map(_stat, others) if _is_adopted(process)]
         for process in adopted:
             if process.state in ENDED:
                 os.waitpid(process.pid, os.WNOHANG)
     return [process.pid for process in adopted if process.state not in ENDED]
 
 
-def end_run(run: Run, ended_at: float, timeout: float = 5) -> int:
+def has_no_orphans() -> bool:
+    """True when nothing of the runs that have ended lives on: it would descend from an adopted
+    process. False where that cannot be told."""
+    return _is_subreaper and not reap_adopted()
+
+
+def end_run(run: Run, timeout: float = 5) -> int:
     """End all that a run left behind, strays included, when its own process has ended.
 
-    `ended_at` is a time.monotonic() after that. Returns how many were killed.
-    Raises StillAlive if some are left after `timeout` seconds.
+    Returns how many were killed. Raises StillAlive if some are left after `timeout` seconds.
     """
     if not _is_subreaper:
         return end_marked(run.run_id, timeout)
-    if not _has_adopted(ended_at):  # whatever lives on would descend from an adopted process
-        return 0
 
     def belongs(pid: int) -> bool:
         return _marker(pid) == run.run_id or _is_stray_of(pid, run)
@@ -159,19 +155,6 @@ def end_run(run: Run, ended_at: float, timeout: float = 5) -> int:
         return [*marked(run.run_id), *(pid for pid in reap_adopted() if _is_stray_of(pid, run))]
 
     return _end_all(remaining, belongs, timeout)
-
-
-def _has_adopted(since: float) -> bool:
-    """Whether there were adopted processes at some moment after `since`.
-
-    A look at all processes takes milliseconds: one serves all runs that ended before it.
-    """
-    global _last_look
-    with _looking:
-        if _last_look.began <= since:
-            began = time.monotonic()
-            _last_look = _Look(began, bool(reap_adopted()))
-        return _last_look.found
 
 
 def _end_all(
@@ -230,6 +213,17 @@ def _is_stray_of(pid: int, run: Run) -> bool:
     if _marker(pid) in {other.run_id for other in others}:
         return False
     return all(other.started > process.started for other in others)
+
+
+def _children() -> list[int]:
+    """The main thread's children, which adopted processes become.
+
+    The kernel's list is complete as long as none of them is reaped meanwhile (proc(5)).
+    """
+    listed = _read(f"/proc/self/task/{os.getpid()}/children")
+    if listed is None:  # a kernel without CONFIG_PROC_CHILDREN
+        return _pids()
+    return [int(pid) for pid in listed.split()]
 
 
 def _pids() -> list[int]:
