@@ -227,7 +227,7 @@ def end(endings: Sequence[Ending]) -> set[str]:
     """Close these runs, each by its verb; returns the attempts whose lease had not moved."""
     if not endings:
         return set()
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         held = leases.held(ending.attempt for ending in endings)
         ended = [ending for ending in endings if ending.attempt.pk in held]
         leases.close(ended, {pk for pk, asked in held.items() if asked}, timezone.now())

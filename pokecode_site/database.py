@@ -21,6 +21,9 @@ SQLITE_OPTIONS = {
     ),
 }
 
+# What a worker asks again and again is planned once a connection: a third of its waiting.
+POSTGRESQL_OPTIONS = {"server_side_binding": True, "prepare_threshold": 3}
+
 # What both drivers say (PostgreSQL's with its SQLSTATE before it), and what to do about it.
 TROUBLES = (
     (
@@ -97,7 +100,8 @@ def _postgresql(config: dict[str, Any]) -> dict[str, Any]:
         raise ImproperlyConfigured(
             "DATABASE_URL names PostgreSQL, which needs psycopg: pip install 'pokecode[postgres]'."
         )
-    return {**config, "CONN_HEALTH_CHECKS": True}
+    options = {**POSTGRESQL_OPTIONS, **config.get("OPTIONS", {})}
+    return {**config, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 
 
 def explain(error: DatabaseError) -> str | None:

@@ -124,8 +124,11 @@ def _change(
     changes = [f"{column} = {column} + %s" for column in columns[: len(sums)]]
     changes += [f"{column} = %s" for column in columns[len(sums) :]]
     statement = f"UPDATE {_table(model)} SET {', '.join(changes)} WHERE {_column(pk)} = %s"  # noqa: S608
-    if prepared := _prepared([*fields, pk], rows):
-        with connection.cursor() as cursor:
+    prepared = _prepared([*fields, pk], rows)
+    with connection.cursor() as cursor:
+        if len(prepared) == 1:  # on PostgreSQL a quarter of the time of executemany
+            cursor.execute(statement, prepared[0])
+        elif prepared:
             cursor.executemany(statement, prepared)
 
 

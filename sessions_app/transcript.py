@@ -73,7 +73,7 @@ def store(messages: Sequence[NewMessage]) -> list[str]:
     """Store messages in their order, in one transaction; returns their ids."""
     if not messages:
         return []
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         ids = _new_ids(messages)
         rows = (
             (
