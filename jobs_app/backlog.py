@@ -9,7 +9,8 @@ import logging
 import os
 import tempfile
 from collections import deque
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,6 +20,8 @@ from sessions_app.transcript import NewMessage
 
 MEMORY_LIMIT = 32 * 1024 * 1024
 """Characters of messages that are kept in memory before more go to the file."""
+
+values = attrgetter(*(field.name for field in fields(NewMessage)))
 
 logger = logging.getLogger(__name__)
 
@@ -134,12 +137,12 @@ class _Spool:
 
     def _record(self, entry: Entry) -> list[Any]:
         if isinstance(entry.item, NewMessage):
-            return [entry.attempt.pk, *astuple(entry.item)]
+            return [entry.attempt.id, *values(entry.item)]
         return [self._numbered]
 
     def _remember(self, entry: Entry) -> None:
         if isinstance(entry.item, NewMessage):
-            self._attempts[entry.attempt.pk] = entry.attempt
+            self._attempts[entry.attempt.id] = entry.attempt
         else:
             self._others[self._numbered] = entry
             self._numbered += 1

@@ -18,6 +18,8 @@ def project_instructions(project_path: str, name: str) -> str:
     Only a regular file inside the project after all symlinks are followed, so
     that a repository cannot have another file of the host sent to the model.
     """
+    if not os.path.lexists(os.path.join(project_path, name)):  # most projects have only one
+        return ""
     root = Path(project_path).resolve()
     try:
         path = (root / name).resolve(strict=True)

@@ -90,8 +90,11 @@ class LineSplitter:
     def feed(self, data: bytes) -> None:
         *ended, rest = data.split(b"\n")
         for part in ended:
-            self._extend(part)
-            self._end()
+            if self._line or self._is_dropping or len(part) > self._limit:
+                self._extend(part)
+                self._end()
+            else:
+                self._on_line(part, False)
         self._extend(rest)
 
     def finish(self) -> None:
@@ -99,7 +102,7 @@ class LineSplitter:
             self._deliver(cut=True)
 
     def _extend(self, part: bytes) -> None:
-        if self._is_dropping:
+        if self._is_dropping or not part:
             return
         room = self._limit - len(self._line)
         self._line += part[:room]

@@ -50,15 +50,15 @@ class ClaudeMeter:
     def _read_answer(self, data: dict[str, Any]) -> bool:
         """Add an answer's usage, once; False where there is none to add."""
         message = data.get("message")
-        if not isinstance(message, dict):
+        usage = message.get("usage") if isinstance(message, dict) else None
+        if not isinstance(message, dict) or not isinstance(usage, dict):
             return False
         answer = (string(data, "session_id"), string(message, "id"))
         if answer in self._answers:
             return False
         self._answers.add(answer)
-        usage = api_usage(message.get("usage"))
-        self._answered += usage
-        return bool(usage.total)
+        self._answered += api_usage(usage)
+        return True
 
     @property
     def usage(self) -> Usage:
