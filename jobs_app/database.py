@@ -1,6 +1,7 @@
 """The worker's way to the database: one thread, one connection, off the event loop."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
@@ -8,6 +9,10 @@ from typing import Any, ParamSpec, TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.db.backends.signals import connection_created
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds for which the event loop's thread may keep this one from going on (Python's own: 0.005).
+With eight busy agents a tenth more is stored a second."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,6 +31,7 @@ class DatabaseThread:
 
     def __init__(self) -> None:
         connection_created.connect(limit_idle_transactions)
+        sys.setswitchinterval(SWITCH_INTERVAL)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
 
     async def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -89,7 +89,7 @@ class JobProcessor:
                 self._stop_run(attempt_id, "cancelled")
             for plan in found.plans:
                 self._start(plan)
-            await asyncio.sleep(0)  # they start before the next look takes the processor
+                await asyncio.sleep(0)  # it starts now; then those that run are heard
             self._queue_is_empty = found.queue_is_empty
             if not self._is_done:
                 await self._bell.wait(found.seconds_to_next)
