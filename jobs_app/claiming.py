@@ -1,20 +1,61 @@
-"""The one statement that takes jobs from the queue."""
+"""The statements that take jobs from the queue, however long it is.
+
+Most often one of the oldest pending jobs may run, so those are tried first. Where
+a long queue begins with many that may not, the first unfinished job of each session
+is tried: no other can be claimed, however many prompts wait behind it.
+"""
 
 from datetime import datetime
 
 from django.db import connection
 
+WINDOW = 100
+"""How many of the oldest pending jobs are tried first, beside as many as are wanted."""
+
+WINDOW_END = """
+SELECT id FROM job_queue {by_id} WHERE status = 'pending' ORDER BY id LIMIT 1 OFFSET {window}
+"""
+
+OLDEST = {
+    "heads": "",
+    "jobs": "job_queue AS job {by_id}",
+    "chosen": f"job.id < COALESCE(({WINDOW_END}), 'z')",  # an id begins with a hexadecimal digit
+}
+
+# From each session with unfinished jobs to the next in one step of the index on both.
+FIRST_OF_SESSION = {
+    "heads": """
+RECURSIVE head(id, session_id) AS (
+    SELECT '', ''
+    UNION ALL
+    SELECT job.id, job.session_id
+    FROM head
+    CROSS JOIN job_queue AS job
+    WHERE job.id = (
+        SELECT next.id
+        FROM job_queue AS next {by_session}
+        WHERE next.status IN ('pending', 'processing') AND next.session_id > head.session_id
+        ORDER BY next.session_id, next.id
+        LIMIT 1
+    )
+),
+""",
+    "jobs": "head CROSS JOIN job_queue AS job",
+    "chosen": "job.id = head.id",
+}
+
 # Oldest first by id (ids increase with time). A job waits while its session is
 # archived, at home on another host, has a run open, or has an earlier job that
-# is not finished. On
-# PostgreSQL a row that another worker is taking is skipped, not waited for.
+# is not finished. On PostgreSQL a row that another worker is taking is skipped,
+# not waited for.
 TAKE = """
-WITH runnable AS MATERIALIZED (
+WITH {heads} runnable AS MATERIALIZED (
     SELECT job.id
-    FROM job_queue AS job
+    FROM {jobs}
     JOIN sessions AS session ON session.id = job.session_id
     LEFT JOIN session_hosts AS home ON home.session_id = job.session_id
-    WHERE job.status = 'pending'
+    WHERE {chosen}
+      AND job.status = 'pending'
       AND (job.next_retry_at IS NULL OR job.next_retry_at <= %s)
       AND session.state = 'active'
       AND (home.host IS NULL OR home.host = %s)
@@ -23,7 +64,7 @@ WITH runnable AS MATERIALIZED (
           WHERE run.session_id = job.session_id AND run.finished_at IS NULL
       )
       AND NOT EXISTS (
-          SELECT 1 FROM job_queue AS earlier
+          SELECT 1 FROM job_queue AS earlier {by_session}
           WHERE earlier.session_id = job.session_id
             AND earlier.id < job.id
             AND earlier.status IN ('pending', 'processing')
@@ -34,15 +75,44 @@ WITH runnable AS MATERIALIZED (
 )
 UPDATE job_queue
 SET status = 'processing', attempts = attempts + 1, started_at = %s, next_retry_at = NULL
-WHERE id IN (SELECT id FROM runnable) AND status = 'pending'
+WHERE id IN (SELECT id FROM runnable)
 RETURNING id
 """
 
+# SQLite, which keeps no statistics of its own accord, would prefer the index on status.
+DIALECTS = {
+    "sqlite": {
+        "by_id": "INDEXED BY idx_job_queue_runnable",
+        "by_session": "INDEXED BY idx_job_queue_session_order",
+        "lock": "",
+    },
+    "postgresql": {"by_id": "", "by_session": "", "lock": "FOR UPDATE OF job SKIP LOCKED"},
+}
+
 
 def take(now: datetime, host: str, limit: int) -> list[str]:
-    """Mark the oldest jobs that may run on this host as processing; returns their ids."""
-    lock = "FOR UPDATE OF job SKIP LOCKED" if connection.vendor == "postgresql" else ""
+    """Mark the oldest jobs that may run on this host as processing; returns their ids.
+
+    Where a long queue begins with jobs that must wait, the next call may find more.
+    """
+    words = {**DIALECTS[connection.vendor], "window": WINDOW + limit}
+    taken = _take(OLDEST, words, now, host, limit)
+    if not taken and _goes_on_behind_the_window(words):
+        return _take(FIRST_OF_SESSION, words, now, host, limit)
+    return taken
+
+
+def _take(
+    source: dict[str, str], words: dict[str, object], now: datetime, host: str, limit: int
+) -> list[str]:
+    parts = {name: text.format(**words) for name, text in source.items()}
     moment = connection.ops.adapt_datetimefield_value(now)
     with connection.cursor() as cursor:
-        cursor.execute(TAKE.format(lock=lock), [moment, host, limit, moment])
+        cursor.execute(TAKE.format(**words, **parts), [moment, host, limit, moment])
         return [row[0] for row in cursor.fetchall()]
+
+
+def _goes_on_behind_the_window(words: dict[str, object]) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(WINDOW_END.format(**words))
+        return cursor.fetchone() is not None

@@ -1,0 +1,76 @@
+"""A long queue: what a claim takes from it, and that its length does not make a claim slower."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection, transaction
+
+from jobs_app import claiming, queue
+from jobs_app.models import Job
+
+pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
+
+VISITED = """
+SELECT SUM(COALESCE(seq_tup_read, 0) + COALESCE(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables
+"""
+
+
+def enqueue_many(session, count: int) -> None:
+    data = {"prompt": "Do it", "projectPath": session.project_path}
+    Job.objects.bulk_create(Job(session=session, data=data) for _ in range(count))
+
+
+@contextmanager
+def work_counted() -> Iterator[Callable[[], int]]:
+    """What the database does in the block: steps of SQLite's machine, or rows that are read."""
+    if connection.vendor == "postgresql":
+        with transaction.atomic(), connection.cursor() as cursor:
+            # To read a small table whole would be quick: what counts here is a large one.
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off")
+            before = cursor.execute(VISITED).fetchone()[0]
+            yield lambda: cursor.execute(VISITED).fetchone()[0] - before
+    else:
+        steps: list[None] = []
+        connection.connection.set_progress_handler(lambda: steps.append(None), 1)
+        try:
+            yield lambda: len(steps)
+        finally:
+            connection.connection.set_progress_handler(None, 1)
+
+
+def cost_of_a_claim(worker, sessions, depth: int) -> int:
+    """With so many more prompts behind the running one of each session."""
+    for session in sessions:
+        enqueue_many(session, depth)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+    with work_counted() as work:
+        assert queue.claim(worker, limit=4) == []
+        return work()
+
+
+def test_a_prompt_behind_hundreds_that_must_wait_is_claimed(make_session, worker):
+    busy, free = make_session("busy"), make_session("free")
+    enqueue_many(busy, 300)
+    queue.claim(worker)
+    job = Job.objects.enqueue(free, "Do it")
+    assert [run.job_id for run in queue.claim(worker, limit=4)] == [job.pk]
+
+
+def test_a_claim_takes_as_many_jobs_as_it_may_beyond_its_window(make_session, worker, monkeypatch):
+    monkeypatch.setattr(claiming, "WINDOW", 0)
+    jobs = [Job.objects.enqueue(make_session(name), "Do it") for name in "abcdef"]
+    claimed = [run.job_id for run in queue.claim(worker, limit=5)]
+    assert claimed == [job.pk for job in jobs[:5]]
+
+
+def test_a_claim_costs_no_more_where_ten_times_as_many_prompts_wait(make_session, worker):
+    sessions = [make_session(name) for name in ("one", "two", "three")]
+    for session in sessions:
+        Job.objects.enqueue(session, "Do it")
+    assert len(queue.claim(worker, limit=4)) == len(sessions)
+    short = cost_of_a_claim(worker, sessions, 200)
+    long = cost_of_a_claim(worker, sessions, 2000)
+    assert 0 < long < 2 * short
