@@ -1,13 +1,14 @@
-"""A long queue: what a claim takes from it, and that its length does not make a claim slower."""
+"""Long queues and long histories: what is found in them, and that their length costs nothing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
-from jobs_app import claiming, queue
-from jobs_app.models import Job
+from jobs_app import claiming, looking, maintenance, queue
+from jobs_app.models import Job, JobAttempt, JobStatus
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
@@ -39,16 +40,32 @@ def work_counted() -> Iterator[Callable[[], int]]:
             connection.connection.set_progress_handler(None, 1)
 
 
+def cost(work: Callable[[], object]) -> int:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+    with work_counted() as count:
+        work()
+        return count()
+
+
 def cost_of_a_claim(worker, sessions, depth: int) -> int:
     """With so many more prompts behind the running one of each session."""
     for session in sessions:
         enqueue_many(session, depth)
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE")
-    with work_counted() as work:
-        assert queue.claim(worker, limit=4) == []
-        return work()
+    return cost(lambda: queue.claim(worker, limit=4))
+
+
+def run_many(session, worker, count: int) -> None:
+    """So many prompts that this worker has run to their end."""
+    now = timezone.now()
+    data = {"prompt": "Do it", "projectPath": session.project_path}
+    ended = {"status": JobStatus.COMPLETED, "completed_at": now}
+    jobs = Job.objects.bulk_create(Job(session=session, data=data, **ended) for _ in range(count))
+    run = {"session": session, "number": 1, "worker_id": worker.pk, "host": worker.host}
+    JobAttempt.objects.bulk_create(
+        JobAttempt(job=job, finished_at=now, outcome="succeeded", **run) for job in jobs
+    )
 
 
 def test_a_prompt_behind_hundreds_that_must_wait_is_claimed(make_session, worker):
@@ -74,3 +91,22 @@ def test_a_claim_costs_no_more_where_ten_times_as_many_prompts_wait(make_session
     short = cost_of_a_claim(worker, sessions, 200)
     long = cost_of_a_claim(worker, sessions, 2000)
     assert 0 < long < 2 * short
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda session, worker: list(JobAttempt.objects.held_by(worker.pk)),
+        lambda session, worker: maintenance.rescue(),
+        lambda session, worker: maintenance.prune_batch(),
+        lambda session, worker: looking.look(worker, 1),
+        lambda session, worker: queue.enqueue(session, "Do it"),
+    ],
+    ids=["heartbeat", "rescue", "prune", "look", "enqueue"],
+)
+def test_a_history_ten_times_as_long_costs_no_more(session, worker, work):
+    run_many(session, worker, 100)
+    short = cost(lambda: work(session, worker))
+    run_many(session, worker, 1000)
+    long = cost(lambda: work(session, worker))
+    assert long < 2 * short + 100
