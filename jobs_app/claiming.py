@@ -12,14 +12,17 @@ from django.db import connection
 WINDOW = 100
 """How many of the oldest pending jobs are tried first, beside as many as are wanted."""
 
-WINDOW_END = """
-SELECT id FROM job_queue {by_id} WHERE status = 'pending' ORDER BY id LIMIT 1 OFFSET {window}
-"""
-
 OLDEST = {
     "heads": "",
     "jobs": "job_queue AS job {by_id}",
-    "chosen": f"job.id < COALESCE(({WINDOW_END}), 'z')",  # an id begins with a hexadecimal digit
+    "chosen": """
+job.status = 'pending' AND job.id <= (
+    SELECT MAX(oldest.id)
+    FROM (
+        SELECT id FROM job_queue {by_id} WHERE status = 'pending' ORDER BY id LIMIT {window}
+    ) AS oldest
+)
+""",
 }
 
 # From each session with unfinished jobs to the next in one step of the index on both.
@@ -41,7 +44,9 @@ RECURSIVE head(id, session_id) AS (
 ),
 """,
     "jobs": "head CROSS JOIN job_queue AS job",
-    "chosen": "job.id = head.id",
+    # Where PostgreSQL does not know yet how long the queue has become, it would rather
+    # begin with all pending jobs if it saw that their index is of use.
+    "chosen": "job.id = head.id AND COALESCE(job.status, '') = 'pending'",
 }
 
 # Oldest first by id (ids increase with time). A job waits while its session is
@@ -55,7 +60,6 @@ WITH {heads} runnable AS MATERIALIZED (
     JOIN sessions AS session ON session.id = job.session_id
     LEFT JOIN session_hosts AS home ON home.session_id = job.session_id
     WHERE {chosen}
-      AND job.status = 'pending'
       AND (job.next_retry_at IS NULL OR job.next_retry_at <= %s)
       AND session.state = 'active'
       AND (home.host IS NULL OR home.host = %s)
@@ -79,6 +83,8 @@ WHERE id IN (SELECT id FROM runnable)
 RETURNING id
 """
 
+IS_LONGER = "SELECT 1 FROM job_queue {by_id} WHERE status = 'pending' LIMIT 1 OFFSET {window}"
+
 # SQLite, which keeps no statistics of its own accord, would prefer the index on status.
 DIALECTS = {
     "sqlite": {
@@ -97,7 +103,7 @@ def take(now: datetime, host: str, limit: int) -> list[str]:
     """
     words = {**DIALECTS[connection.vendor], "window": WINDOW + limit}
     taken = _take(OLDEST, words, now, host, limit)
-    if not taken and _goes_on_behind_the_window(words):
+    if not taken and _is_longer_than_the_window(words):
         return _take(FIRST_OF_SESSION, words, now, host, limit)
     return taken
 
@@ -112,7 +118,7 @@ def _take(
         return [row[0] for row in cursor.fetchall()]
 
 
-def _goes_on_behind_the_window(words: dict[str, object]) -> bool:
+def _is_longer_than_the_window(words: dict[str, object]) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(WINDOW_END.format(**words))
+        cursor.execute(IS_LONGER.format(**words))
         return cursor.fetchone() is not None

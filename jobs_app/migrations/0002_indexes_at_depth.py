@@ -17,10 +17,19 @@ class Migration(migrations.Migration):
             name='job',
             field=sessions_app.fields.CascadeForeignKey(db_index=False, related_name='runs', to='jobs_app.job'),
         ),
+        # Django would take this constraint's index for the field's own, and drop it for good.
+        migrations.RemoveConstraint(
+            model_name='jobattempt',
+            name='uniq_job_attempts_open_session',
+        ),
         migrations.AlterField(
             model_name='jobattempt',
             name='session',
             field=sessions_app.fields.CascadeForeignKey(db_index=False, related_name='runs', to='sessions_app.session'),
+        ),
+        migrations.AddConstraint(
+            model_name='jobattempt',
+            constraint=models.UniqueConstraint(condition=models.Q(('finished_at__isnull', True)), fields=('session',), name='uniq_job_attempts_open_session'),
         ),
         migrations.AlterField(
             model_name='jobattempt',

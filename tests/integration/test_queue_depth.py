@@ -83,6 +83,12 @@ def test_a_claim_takes_as_many_jobs_as_it_may_beyond_its_window(make_session, wo
     assert claimed == [job.pk for job in jobs[:5]]
 
 
+def test_a_job_with_an_id_of_another_kind_is_claimed_too(session, worker):
+    data = {"prompt": "Do it", "projectPath": session.project_path}
+    job = Job.objects.create(pk="zz-imported", session=session, data=data)
+    assert [run.job_id for run in queue.claim(worker)] == [job.pk]
+
+
 def test_a_claim_costs_no_more_where_ten_times_as_many_prompts_wait(make_session, worker):
     sessions = [make_session(name) for name in ("one", "two", "three")]
     for session in sessions:

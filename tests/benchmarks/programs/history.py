@@ -16,7 +16,7 @@ WITH RECURSIVE number(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n
 ID = "'01900000-0000-7000-8000-' || CAST(100000000000 + {} AS text)"
 
 # One job after the other is of a session far away in the index, as in life.
-SESSION_OF_JOB = "n * 7919 %% {sessions}"
+SESSION_OF_JOB = "CAST(n AS bigint) * 7919 %% {sessions}"
 
 MOMENTS = {
     "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f000', '{start}', (n * {step}) || ' seconds')",
