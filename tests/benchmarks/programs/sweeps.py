@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.db import connection
+
 from jobs_app import hosts, queue
 from jobs_app.database import DatabaseThread
 from jobs_app.models import Job
@@ -70,6 +72,8 @@ async def _often(sweep: Callable[[], Awaitable[None]]) -> None:
 
 async def _measured(processor: JobProcessor, work: Awaitable[None]) -> dict[str, float]:
     thread = processor._database = TimedThread()
+    await thread(connection.ensure_connection)
+    thread.kept.clear()
     with _probe() as delays:
         await work
     thread.close()
