@@ -12,6 +12,8 @@ from django.db import connection
 WINDOW = 100
 """How many of the oldest pending jobs are tried first, beside as many as are wanted."""
 
+# PostgreSQL has no fresh statistics when a queue has just become long, and takes it for
+# empty. What must be looked up in it row by row is written so that it cannot be joined.
 OLDEST = {
     "heads": "",
     "jobs": "job_queue AS job {by_id}",
@@ -21,6 +23,13 @@ job.status = 'pending' AND job.id <= (
     FROM (
         SELECT id FROM job_queue {by_id} WHERE status = 'pending' ORDER BY id LIMIT {window}
     ) AS oldest
+)
+AND job.id = (
+    SELECT first.id
+    FROM job_queue AS first {by_session}
+    WHERE first.session_id = job.session_id AND first.status IN ('pending', 'processing')
+    ORDER BY first.session_id, first.id
+    LIMIT 1
 )
 """,
 }
@@ -44,8 +53,7 @@ RECURSIVE head(id, session_id) AS (
 ),
 """,
     "jobs": "head CROSS JOIN job_queue AS job",
-    # Where PostgreSQL does not know yet how long the queue has become, it would rather
-    # begin with all pending jobs if it saw that their index is of use.
+    # COALESCE hides that the index of all pending jobs could be read instead.
     "chosen": "job.id = head.id AND COALESCE(job.status, '') = 'pending'",
 }
 
@@ -66,12 +74,6 @@ WITH {heads} runnable AS MATERIALIZED (
       AND NOT EXISTS (
           SELECT 1 FROM job_attempts AS run
           WHERE run.session_id = job.session_id AND run.finished_at IS NULL
-      )
-      AND NOT EXISTS (
-          SELECT 1 FROM job_queue AS earlier {by_session}
-          WHERE earlier.session_id = job.session_id
-            AND earlier.id < job.id
-            AND earlier.status IN ('pending', 'processing')
       )
     ORDER BY job.id
     LIMIT %s
