@@ -6,6 +6,7 @@ is tried: no other can be claimed, however many prompts wait behind it.
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -15,15 +16,15 @@ WINDOW = 100
 # PostgreSQL has no fresh statistics when a queue has just become long, and takes it for
 # empty. What must be looked up in it row by row is written so that it cannot be joined.
 OLDEST = {
-    "heads": "",
+    "candidates": """
+candidate AS MATERIALIZED (
+    SELECT id FROM job_queue {by_id} WHERE status = 'pending' ORDER BY id LIMIT {window}
+)
+""",
     "jobs": "job_queue AS job {by_id}",
     "chosen": """
-job.status = 'pending' AND job.id <= (
-    SELECT MAX(oldest.id)
-    FROM (
-        SELECT id FROM job_queue {by_id} WHERE status = 'pending' ORDER BY id LIMIT {window}
-    ) AS oldest
-)
+job.status = 'pending'
+AND job.id <= (SELECT MAX(id) FROM candidate)
 AND job.id = (
     SELECT first.id
     FROM job_queue AS first {by_session}
@@ -36,25 +37,25 @@ AND job.id = (
 
 # From each session with unfinished jobs to the next in one step of the index on both.
 FIRST_OF_SESSION = {
-    "heads": """
-RECURSIVE head(id, session_id) AS (
+    "candidates": """
+RECURSIVE candidate(id, session_id) AS MATERIALIZED (
     SELECT '', ''
     UNION ALL
     SELECT job.id, job.session_id
-    FROM head
+    FROM candidate
     CROSS JOIN job_queue AS job
     WHERE job.id = (
         SELECT next.id
         FROM job_queue AS next {by_session}
-        WHERE next.status IN ('pending', 'processing') AND next.session_id > head.session_id
+        WHERE next.status IN ('pending', 'processing') AND next.session_id > candidate.session_id
         ORDER BY next.session_id, next.id
         LIMIT 1
     )
-),
+)
 """,
-    "jobs": "head CROSS JOIN job_queue AS job",
+    "jobs": "candidate CROSS JOIN job_queue AS job",
     # COALESCE hides that the index of all pending jobs could be read instead.
-    "chosen": "job.id = head.id AND COALESCE(job.status, '') = 'pending'",
+    "chosen": "job.id = candidate.id AND COALESCE(job.status, '') = 'pending'",
 }
 
 # Oldest first by id (ids increase with time). A job waits while its session is
@@ -62,7 +63,8 @@ RECURSIVE head(id, session_id) AS (
 # is not finished. On PostgreSQL a row that another worker is taking is skipped,
 # not waited for.
 TAKE = """
-WITH {heads} runnable AS MATERIALIZED (
+WITH {candidates},
+runnable AS MATERIALIZED (
     SELECT job.id
     FROM {jobs}
     JOIN sessions AS session ON session.id = job.session_id
@@ -82,10 +84,10 @@ WITH {heads} runnable AS MATERIALIZED (
 UPDATE job_queue
 SET status = 'processing', attempts = attempts + 1, started_at = %s, next_retry_at = NULL
 WHERE id IN (SELECT id FROM runnable)
-RETURNING id
+RETURNING id, (SELECT COUNT(*) FROM candidate)
 """
 
-IS_LONGER = "SELECT 1 FROM job_queue {by_id} WHERE status = 'pending' LIMIT 1 OFFSET {window}"
+IS_LONG = "SELECT 1 FROM job_queue {by_id} WHERE status = 'pending' LIMIT 1 OFFSET {window}"
 
 # SQLite, which keeps no statistics of its own accord, would prefer the index on status.
 DIALECTS = {
@@ -99,28 +101,31 @@ DIALECTS = {
 
 
 def take(now: datetime, host: str, limit: int) -> list[str]:
-    """Mark the oldest jobs that may run on this host as processing; returns their ids.
-
-    Where a long queue begins with jobs that must wait, the next call may find more.
-    """
-    words = {**DIALECTS[connection.vendor], "window": WINDOW + limit}
-    taken = _take(OLDEST, words, now, host, limit)
-    if not taken and _is_longer_than_the_window(words):
-        return _take(FIRST_OF_SESSION, words, now, host, limit)
-    return taken
+    """Mark the oldest jobs that may run on this host as processing; returns their ids."""
+    window = WINDOW + limit
+    rows = _take(OLDEST, now, host, limit, window)
+    if len(rows) < limit and _is_longer_than(window, rows):
+        rows += _take(FIRST_OF_SESSION, now, host, limit - len(rows), window)
+    return [job_id for job_id, _ in rows]
 
 
 def _take(
-    source: dict[str, str], words: dict[str, object], now: datetime, host: str, limit: int
-) -> list[str]:
+    source: dict[str, str], now: datetime, host: str, limit: int, window: int
+) -> list[tuple[str, int]]:
+    """The ids of the jobs taken, each with the number of those tried."""
+    words = {**DIALECTS[connection.vendor], "window": window}
     parts = {name: text.format(**words) for name, text in source.items()}
     moment = connection.ops.adapt_datetimefield_value(now)
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE.format(**words, **parts), [moment, host, limit, moment])
-        return [row[0] for row in cursor.fetchall()]
+    return _rows(TAKE.format(**words, **parts), moment, host, limit, moment)
 
 
-def _is_longer_than_the_window(words: dict[str, object]) -> bool:
+def _is_longer_than(window: int, taken: list[tuple[str, int]]) -> bool:
+    if taken:
+        return taken[0][1] == window
+    return bool(_rows(IS_LONG.format(**DIALECTS[connection.vendor], window=window)))
+
+
+def _rows(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(IS_LONGER.format(**words))
-        return cursor.fetchone() is not None
+        cursor.execute(statement, parameters)
+        return cursor.fetchall()

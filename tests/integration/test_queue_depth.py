@@ -87,6 +87,15 @@ def test_a_prompt_behind_hundreds_that_must_wait_is_claimed(make_session, worker
     assert [run.job_id for run in queue.claim(worker, limit=4)] == [job.pk]
 
 
+def test_one_claim_fills_all_slots_where_one_session_has_the_oldest_prompts(make_session, worker):
+    first, second, third = (make_session(name) for name in ("one", "two", "three"))
+    enqueue_many(first, 300)
+    later = [Job.objects.enqueue(session, "Do it") for session in (second, third)]
+    oldest = Job.objects.filter(session=first).earliest("pk")
+    claimed = [run.job_id for run in queue.claim(worker, limit=4)]
+    assert claimed == [oldest.pk, *(job.pk for job in later)]
+
+
 def test_a_claim_takes_as_many_jobs_as_it_may_beyond_its_window(make_session, worker, monkeypatch):
     monkeypatch.setattr(claiming, "WINDOW", 0)
     jobs = [Job.objects.enqueue(make_session(name), "Do it") for name in "abcdef"]

@@ -22,8 +22,7 @@ def main(prompts: int, count: int) -> dict[str, list[float]]:
         data = {"prompt": "Work.", "projectPath": session.project_path}
         rows = (Job(session=session, data=data) for _ in range(prompts // BUSY))
         Job.objects.bulk_create(rows, batch_size=1000)
-    while queue.claim(worker, BUSY):
-        pass
+    queue.claim(worker, BUSY)
     return {"alone": alone, "deep": [_claim(worker, free) for _ in range(count)]}
 
 
