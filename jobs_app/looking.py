@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 
 from jobs_app import plans, queue
-from jobs_app.models import Job, SessionHost, Worker
+from jobs_app.models import Job, Worker
 from jobs_app.plans import Plan
 from sessions_app import bulk
 from sessions_app.changes import SLOW_POLL
@@ -61,13 +62,14 @@ def _has_due(now: datetime) -> bool:
 
 
 def _has_unfinished(worker: Worker) -> bool:
-    elsewhere = SessionHost.objects.exclude(host=worker.host).values("session_id")
     active = Job.objects.unfinished().filter(session__state=SessionState.ACTIVE)
-    return active.exclude(session_id__in=elsewhere).exists()
+    here = Q(session__hosts__host=worker.host) | Q(session__hosts__isnull=True)
+    return active.filter(here).exists()
 
 
 def _seconds_to_next(now: datetime) -> float:
-    later = Job.objects.pending().filter(next_retry_at__gt=now).order_by("next_retry_at")
+    # Only a pending job has a time to come; to ask for its status would lead to another index.
+    later = Job.objects.filter(next_retry_at__gt=now).order_by("next_retry_at")
     due = later.values_list("next_retry_at", flat=True).first()
     if due is None:
         return SLOW_POLL

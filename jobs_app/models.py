@@ -125,6 +125,14 @@ class Job(models.Model):
                 condition=Q(status__in=["pending", "processing"]),
                 name="idx_job_queue_session_order",
             ),
+            # A new job goes behind its session's newest one, however many there were.
+            LongNameIndex(fields=["session", "id"], name="idx_job_queue_session_newest"),
+            # Pruning looks for those that ended first, among a million that are kept.
+            LongNameIndex(
+                fields=["completed_at"],
+                condition=Q(completed_at__isnull=False),
+                name="idx_job_queue_completed_at",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -196,10 +204,10 @@ class JobAttempt(models.Model):
     """One run of a job. While it is open it is the lease; closed, it is the history."""
 
     id = models.TextField(primary_key=True, default=new_id, editable=False)
-    job = CascadeForeignKey(Job, related_name="runs")
-    session = CascadeForeignKey(Session, related_name="runs")
+    job = CascadeForeignKey(Job, related_name="runs", db_index=False)
+    session = CascadeForeignKey(Session, related_name="runs", db_index=False)
     number = models.IntegerField()
-    worker_id = models.TextField(db_index=True)
+    worker_id = models.TextField()
     host = models.TextField()
     boot_id = models.TextField(blank=True)
     pid = models.IntegerField(null=True)
@@ -228,6 +236,12 @@ class JobAttempt(models.Model):
     class Meta:
         db_table = "job_attempts"
         verbose_name = "attempt"
+        indexes = [
+            # A heartbeat looks for the open ones of a worker, however many it has closed.
+            LongNameIndex(fields=["worker_id", "finished_at"], name="idx_job_attempts_worker"),
+            # A start looks for the session's last one, however many there were.
+            LongNameIndex(fields=["session", "id"], name="idx_job_attempts_session"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["job", "number"], name="uniq_job_attempts_number"),
             # Not only the code: the database itself refuses a second run of a session.

@@ -266,14 +266,15 @@ def move(session: Session, host: str) -> None:
 
 
 def prunable(age: timedelta) -> JobQuerySet:
-    """Jobs that ended longer ago than this."""
-    return Job.objects.finished().filter(completed_at__lt=timezone.now() - age)
+    """Jobs that ended longer ago than this: only those that have ended have `completed_at`."""
+    return Job.objects.filter(completed_at__lt=timezone.now() - age)
 
 
-def prune(age: timedelta, batch: int = 500) -> int:
+def prune(age: timedelta, batch: int = 100) -> int:
     """Delete some of the jobs that ended longer ago than this; messages stay. Returns how many."""
-    ids = list(prunable(age).order_by("pk").values_list("pk", flat=True)[:batch])
-    return Job.objects.finished().filter(pk__in=ids).delete()[0]
+    old = prunable(age)
+    ids = list(old.order_by("completed_at").values_list("pk", flat=True)[:batch])
+    return old.filter(pk__in=ids).delete()[0]
 
 
 # --- what the verbs share ---------------------------------------------------

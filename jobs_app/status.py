@@ -31,7 +31,7 @@ def running() -> Any:
 
 def deferred() -> Any:
     """Pending jobs that wait for a time: after a failure, or at a limit."""
-    later = Job.objects.pending().filter(next_retry_at__gt=timezone.now())
+    later = Job.objects.filter(next_retry_at__gt=timezone.now())  # only pending ones have it
     return later.titled().order_by("next_retry_at")
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -25,6 +25,8 @@ from sessions_app import changes
 
 RESCUE_INTERVAL = 10.0
 PRUNE_INTERVAL = 3600.0
+PRUNE_PAUSE = 0.05
+"""Seconds between two deletions, in which claims, messages and other processes have their turn."""
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +69,8 @@ class JobProcessor:
         side_tasks = [
             self._side_task(self._recorder.run(), "recorder"),
             self._side_task(self._keep_heartbeat(), "heartbeat"),
-            self._side_task(self._maintain(), "maintenance"),
+            self._side_task(_repeat(self._rescue, RESCUE_INTERVAL), "rescue"),
+            self._side_task(_repeat(self._prune, PRUNE_INTERVAL), "prune"),
         ]
         logger.info("Worker %s started with %d slots.", self._row, self._concurrency)
         try:
@@ -170,23 +173,16 @@ class JobProcessor:
         for attempt_id in list(self._runs):
             self._stop_run(attempt_id, "lease lost")
 
-    async def _maintain(self) -> None:
-        pruned = -PRUNE_INTERVAL
-        while True:
-            with suppress(OperationalError, InterfaceError):
-                await self._rescue()
-                if time.monotonic() - pruned >= PRUNE_INTERVAL:
-                    while await self._database(maintenance.prune_batch):
-                        pass
-                    pruned = time.monotonic()
-            await asyncio.sleep(RESCUE_INTERVAL)
-
     async def _rescue(self) -> None:
         """A sweep whose killing does not hold up the database's thread."""
         for attempt in await self._database(maintenance.abandoned_here, self._row.pk):
             if await asyncio.to_thread(maintenance.end_run, attempt):
                 await self._database(queue.rescue, attempt)
         await self._database(maintenance.forget_dead_workers)
+
+    async def _prune(self) -> None:
+        while await self._database(maintenance.prune_batch):
+            await asyncio.sleep(PRUNE_PAUSE)
 
     def _on_lease_lost(self, attempt_id: str) -> None:
         self._stop_run(attempt_id, "lease lost")
@@ -224,6 +220,13 @@ class JobProcessor:
         with suppress(OperationalError, InterfaceError):
             await self._database(self._row.delete)
         self._database.close()
+
+
+async def _repeat(sweep: Callable[[], Awaitable[None]], interval: float) -> None:
+    while True:
+        with suppress(OperationalError, InterfaceError):
+            await sweep()
+        await asyncio.sleep(interval)
 
 
 def _release(attempt_id: str) -> None:

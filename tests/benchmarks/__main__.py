@@ -16,7 +16,7 @@ from tests.benchmarks import bench
 from tests.benchmarks.figures import Figure, table
 from tests.postgres import DEFAULT_URL, VARIABLE
 
-NAMES = ("waiting", "throughput", "recording", "crowd")
+NAMES = ("waiting", "throughput", "recording", "crowd", "maintenance")
 DATABASES = ("sqlite", "postgresql")
 
 

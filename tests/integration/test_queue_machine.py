@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs_app import hosts, queue
+from jobs_app import claiming, hosts, queue
 from jobs_app.leases import RunReport
 from jobs_app.models import Job, JobAttempt, Outcome, Worker
 from sessions_app.models import Session
@@ -281,7 +281,11 @@ class QueueMachine(RuleBasedStateMachine):
         self.closed = [run for run in self.closed if run.job_id != job.pk]
 
 
-def test_any_order_of_verbs_leaves_what_the_model_says(tmp_path):
+@pytest.mark.parametrize(
+    "source", [claiming.OLDEST, claiming.FIRST_OF_SESSION], ids=["oldest", "first of session"]
+)
+def test_any_order_of_verbs_leaves_what_the_model_says(tmp_path, monkeypatch, source):
+    monkeypatch.setattr(claiming, "OLDEST", source)
     machine = type("Machine", (QueueMachine,), {"directory": str(tmp_path)})
     run_state_machine_as_test(
         machine,

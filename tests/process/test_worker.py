@@ -176,3 +176,16 @@ def test_submit_with_wait_follows_the_transcript_and_exits_as_the_job_ended(site
     assert "Say hello" in good.stdout
     assert bad.returncode == 1
     assert bad.stderr.strip()
+
+
+def test_a_worker_deletes_old_jobs_by_itself_and_keeps_their_messages(site):
+    session = site.session()
+    old, recent = (site.submit(session, text) for text in ("Long ago", "Now"))
+    site.drain()
+    messages = site.messages(session)
+    with closing(site.database.connect()) as link, link:
+        link.execute("UPDATE job_queue SET completed_at = '2001-01-01' WHERE id = ?", [old])
+    with site.worker():
+        wait_for(lambda: site.attempts(old) == [], what="the old job's end")
+    assert [row["id"] for row in site.rows("SELECT id FROM job_queue")] == [recent]
+    assert site.messages(session) == messages
