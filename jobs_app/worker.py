@@ -23,6 +23,9 @@ from jobs_app.plans import Plan
 from jobs_app.recorder import Recorder
 from sessions_app import changes
 
+CUT_OFF_SHARE = 7 / 12
+"""Of the worker timeout: what is left is time to notice, to end the agents and to clean up."""
+
 RESCUE_INTERVAL = 10.0
 PRUNE_INTERVAL = 3600.0
 
@@ -67,6 +70,7 @@ class JobProcessor:
         side_tasks = [
             self._side_task(self._recorder.run(), "recorder"),
             self._side_task(self._keep_heartbeat(), "heartbeat"),
+            self._side_task(self._watch_leases(), "leases"),
             self._side_task(self._maintain(), "maintenance"),
         ]
         logger.info("Worker %s started with %d slots.", self._row, self._concurrency)
@@ -101,10 +105,13 @@ class JobProcessor:
     async def _look(self) -> Look:
         """What there is to do; a passing fault of the database only delays it."""
         while True:
-            free = 0 if self._stopping else self._concurrency - len(self._runs)
+            is_full = self._stopping or self._is_cut_off
+            free = 0 if is_full else self._concurrency - len(self._runs)
             try:
                 return await self._database(look, self._row, free)
             except (OperationalError, InterfaceError) as error:
+                if self._stopping and not self._tasks:
+                    return Look()
                 logger.warning("The database did not answer (%s): trying again.", error)
                 await asyncio.sleep(changes.SLOW_POLL)
 
@@ -140,12 +147,12 @@ class JobProcessor:
         while True:
             await asyncio.sleep(settings.POKECODE_HEARTBEAT_INTERVAL)
             running = set(self._runs)  # a claim may add to it while the beat is written
+            began = time.monotonic()
             try:
                 held = await self._database(_beat, self._row.pk, self._stopping)
             except (OperationalError, InterfaceError):
-                self._give_up_leases_if_cut_off()
                 continue
-            self._last_heartbeat = time.monotonic()
+            self._last_heartbeat = began
             for attempt_id in running - held:
                 self._stop_run(attempt_id, "lease lost")
             unknown = held - set(self._runs)
@@ -160,12 +167,24 @@ class JobProcessor:
             with suppress(OperationalError, InterfaceError):
                 await self._database(_release, attempt_id)
 
-    def _give_up_leases_if_cut_off(self) -> None:
-        """Others may have taken over by now: nothing of ours may go on."""
-        if time.monotonic() - self._last_heartbeat < settings.POKECODE_WORKER_TIMEOUT:
-            return
-        for attempt_id in list(self._runs):
-            self._stop_run(attempt_id, "lease lost")
+    @property
+    def _is_cut_off(self) -> bool:
+        """So long without a heartbeat that there is just time to end the agents before others
+        may take over."""
+        silent = time.monotonic() - self._last_heartbeat
+        return silent >= settings.POKECODE_WORKER_TIMEOUT * CUT_OFF_SHARE
+
+    async def _watch_leases(self) -> None:
+        """End our agents before others may take over, also while the database just does not
+        answer: the heartbeat then waits, and gets no error."""
+        pause = settings.POKECODE_WORKER_TIMEOUT / 12
+        while True:
+            await asyncio.sleep(pause)
+            if self._is_cut_off:
+                await asyncio.sleep(pause)  # a worker that was frozen finds its database now
+            if self._is_cut_off:
+                for attempt_id in list(self._runs):
+                    self._stop_run(attempt_id, "lease lost")
 
     async def _maintain(self) -> None:
         pruned = -PRUNE_INTERVAL

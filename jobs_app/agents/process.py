@@ -55,6 +55,7 @@ class AgentProcess:
         self._lines = LineSplitter(self._hand_on)
         self._stderr = Tail(STDERR_LIMIT)
         self._stop_reason: str | None = None
+        self._killed_at = float("inf")
         self._failure: Exception | None = None
         self._exited = asyncio.Event()
         self._timers: list[asyncio.TimerHandle] = []
@@ -89,16 +90,22 @@ class AgentProcess:
         """Hand over the standard input that was held."""
         self._input.start()
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, grace: float | None = None) -> None:
         """Interrupt the run; terminate it after `grace` seconds, kill it after twice that.
 
-        The first reason stays; a run that has ended by itself was not stopped.
+        The first reason stays, and a later call can only hasten the end; a run that
+        has ended by itself was not stopped.
         """
-        if self._stop_reason is not None or self._exited.is_set():
+        if self._exited.is_set():
             return
-        self._stop_reason = reason
+        self._stop_reason = self._stop_reason or reason
+        pause = self._grace if grace is None else grace
+        killed_at = asyncio.get_running_loop().time() + 2 * pause
+        if killed_at >= self._killed_at:
+            return
+        self._killed_at = killed_at
         for step, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGKILL)):
-            self._later(step * self._grace, self._signal, number)
+            self._later(step * pause, self._signal, number)
 
     async def wait(self) -> Exit:
         """How the tool ended, once its output was read and nothing of the run is left.

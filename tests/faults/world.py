@@ -19,7 +19,7 @@ from jobs_app.models import Job, JobAttempt
 from sessions_app import changes
 from sessions_app.models import Session, SessionMessage
 from tests.faults import oracle
-from tests.process.running import MANAGE
+from tests.process.site import MANAGE
 
 PATIENCE = 60.0
 """Seconds within which whatever is waited for has to happen."""

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
+MANAGE = (sys.executable, str(ROOT / "manage.py"))
 FAKE_AGENT = ROOT / "tests" / "fakes" / "agent.py"
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ class Site:
     ) -> subprocess.CompletedProcess[str]:
         """Run one command to its end; fails the test on a non-zero exit unless told not to."""
         done = subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            [*MANAGE, *arguments],
             input=stdin,
             capture_output=True,
             timeout=120,
@@ -85,11 +86,18 @@ class Site:
         self.manage("process_jobs", "--drain", **environment)
 
     @contextmanager
-    def worker(self, *options: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    def worker(
+        self,
+        *options: str,
+        program: Sequence[str] = MANAGE,
+        cwd: Path | None = None,
+        **environment: str,
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """A job processor that runs while the block does, and is killed after it."""
         with (self.directory / "worker.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, str(ROOT / "manage.py"), "process_jobs", *options],
+                [*program, "process_jobs", *options],
+                cwd=cwd,
                 stdout=log,
                 stderr=log,
                 env={**self.environment, **environment},
