@@ -28,6 +28,9 @@ STDERR_LIMIT = 64 * 1024
 CLEANUP_TIMEOUT = 10.0
 """Seconds to end what a run left behind, and then for the end of its output."""
 
+CLEANUP_INTERVAL = 10.0
+"""Seconds between looks at what could not be ended in that time, such as another user's process."""
+
 POLL_INTERVAL = 0.05
 
 logger = logging.getLogger(__name__)
@@ -172,11 +175,21 @@ class AgentProcess:
             self.stop("failed")
 
     async def _end_rest(self) -> None:
+        """Returns when nothing of the run is left: before that its session may not go on."""
+        is_told = False
+        while left := await asyncio.to_thread(self._left_behind):
+            if not is_told:
+                logger.error("Run %s stays open: %s", self._run.run_id, left)
+                is_told = True
+            await asyncio.sleep(CLEANUP_INTERVAL)
+
+    def _left_behind(self) -> tree.StillAlive | None:
+        """None once all that the run left behind has been ended."""
         try:
-            await asyncio.to_thread(tree.end_run, self._run, time.monotonic(), CLEANUP_TIMEOUT)
+            tree.end_run(self._run, time.monotonic(), CLEANUP_TIMEOUT)
         except tree.StillAlive as error:
-            logger.error("Run %s: %s", self._run.run_id, error)
-            self._stderr.feed(f"\n{error}\n".encode())
+            return error
+        return None
 
     async def _read_rest(self) -> None:
         try:
