@@ -26,6 +26,7 @@ from sessions_app import changes
 CUT_OFF_SHARE = 7 / 12
 """Of the worker timeout: what is left is time to notice, to end the agents and to clean up."""
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 RESCUE_INTERVAL = 10.0
 PRUNE_INTERVAL = 3600.0
 
@@ -214,9 +215,10 @@ class JobProcessor:
     # --- stopping -----------------------------------------------------------
 
     def _handle_signals(self) -> None:
+        # Not the loop's own handlers: it would give them up, for the deadly defaults, at its end.
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+        for number in STOP_SIGNALS:
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
 
     def stop(self) -> None:
         """First call: drain. Second call: interrupt the agents and give their jobs back."""
@@ -237,6 +239,8 @@ class JobProcessor:
         self.stop()
 
     async def _sign_off(self) -> None:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # nothing is left to stop
         with suppress(OperationalError, InterfaceError):
             await self._database(self._row.delete)
         self._database.close()

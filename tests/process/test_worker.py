@@ -3,7 +3,8 @@
 import json
 import signal
 import string
-from contextlib import closing
+import subprocess
+from contextlib import closing, suppress
 
 import psutil
 
@@ -107,6 +108,18 @@ def test_the_second_signal_gives_the_jobs_back_without_loss_of_an_attempt(site, 
     (attempt,) = site.attempts(job)
     assert attempt["outcome"] == "interrupted"
     assert processes_of_run(attempt["id"]) == []
+
+
+def test_signals_up_to_the_very_end_do_not_change_the_exit_code(site):
+    with site.worker() as worker:
+        wait_for(lambda: "slots" in site.log())
+        while worker.poll() is None:
+            worker.send_signal(signal.SIGTERM)
+            worker.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                worker.wait(0.001)
+        assert worker.returncode == 0
+    assert site.rows("SELECT * FROM job_workers") == []
 
 
 def test_after_a_kill_the_next_worker_ends_what_is_left_and_runs_the_job_again(site, tmp_path):
