@@ -11,6 +11,7 @@ which they act:
     lock: path            hold this file locked until we and what we leave behind have
                           ended; append "overlap <marker> <time>" to the log if another does
     ignore_signals: true  survive SIGINT and SIGTERM
+    kill_worker: true     kill -9 whoever started us
     fail_first: n         exit 1 at once in the first n runs that the log knows of
     spawn_detached: path  leave behind a sleep in a session of its own that holds our
                           standard output open; its pid goes to the path
@@ -105,6 +106,8 @@ class Fake:
         if self.wanted.get("ignore_signals"):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if self.wanted.get("kill_worker"):
+            os.kill(os.getppid(), signal.SIGKILL)
         if self.wanted.get("fail_first", 0) >= self.starts():
             self.end(1)
 

@@ -12,7 +12,6 @@ from jobs_app.agents.base import RUN_MARKER, Exit, Launch
 from jobs_app.agents.process import AgentProcess
 from tests.process.site import FAKE_AGENT
 
-
 RUN_ID = f"run-{os.getpid()}"
 """Of this process alone: another's tests end what carries the id of their run."""
 

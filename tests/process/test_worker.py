@@ -144,6 +144,24 @@ def test_after_a_kill_the_next_worker_ends_what_is_left_and_runs_the_job_again(s
     assert len([row for row in prompts if "pokecode_user_message" in row["content_data"]]) == 1
 
 
+def test_a_job_that_kills_its_worker_each_time_fails_with_the_reason(site):
+    session = site.session()
+    job = site.submit(session, directive(kill_worker=True))
+    after = site.submit(session, "Go on")
+    for _ in range(3):
+        with site.worker() as worker:
+            assert worker.wait(30) == -signal.SIGKILL
+        site.manage("rescue_jobs")
+        with closing(site.database.connect()) as link, link:
+            link.execute("UPDATE job_queue SET next_retry_at = NULL")
+    row = site.job(job)
+    assert (row["status"], row["attempts"]) == ("failed", 3)
+    assert "died during this run, and this was attempt 3 of 3" in row["error"]
+    assert {run["outcome"] for run in site.attempts(job)} == {"lost"}
+    site.drain()
+    assert site.job(after)["status"] == "completed"
+
+
 def test_a_lease_whose_claim_was_never_heard_of_is_given_back(site):
     job = site.submit(site.session(), "Do it")
     with site.worker():
