@@ -21,6 +21,15 @@ SQLITE_OPTIONS = {
     ),
 }
 
+# A network that swallows everything is noticed within half a minute, not in a quarter of an hour.
+POSTGRESQL_OPTIONS = {
+    "connect_timeout": 10,
+    "tcp_user_timeout": 30_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+}
+
 # What both drivers say (PostgreSQL's with its SQLSTATE before it), and what to do about it.
 TROUBLES = (
     (
@@ -97,7 +106,8 @@ def _postgresql(config: dict[str, Any]) -> dict[str, Any]:
         raise ImproperlyConfigured(
             "DATABASE_URL names PostgreSQL, which needs psycopg: pip install 'pokecode[postgres]'."
         )
-    return {**config, "CONN_HEALTH_CHECKS": True}
+    options = {**POSTGRESQL_OPTIONS, **config.get("OPTIONS", {})}
+    return {**config, "OPTIONS": options, "CONN_HEALTH_CHECKS": True}
 
 
 def explain(error: DatabaseError) -> str | None:
