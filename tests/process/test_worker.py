@@ -4,9 +4,11 @@ import json
 import signal
 import string
 import subprocess
+import time
 from contextlib import closing, suppress
 
 import psutil
+from django.utils.dateparse import parse_datetime
 
 from tests.process.site import directive, processes_of_run, stop, wait_for
 
@@ -160,6 +162,20 @@ def test_a_job_that_kills_its_worker_each_time_fails_with_the_reason(site):
     assert {run["outcome"] for run in site.attempts(job)} == {"lost"}
     site.drain()
     assert site.job(after)["status"] == "completed"
+
+
+def test_a_job_at_a_limit_waits_for_its_end_and_no_longer_also_after_a_restart(site):
+    until = int(time.time()) + 10
+    job = site.submit(site.session(), directive(limited_until=until))
+    with site.worker() as worker:
+        wait_for(lambda: site.job(job)["next_retry_at"])
+        stop(worker, signal.SIGKILL)
+    with site.worker():
+        site.wait_for_status(job, "completed")
+    limited, done = site.attempts(job)
+    assert (limited["outcome"], done["outcome"]) == ("rate_limited", "succeeded")
+    assert parse_datetime(f"{done['started_at']}+00:00").timestamp() >= until
+    assert site.job(job)["attempts"] == 1
 
 
 def test_a_lease_whose_claim_was_never_heard_of_is_given_back(site):

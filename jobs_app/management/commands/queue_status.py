@@ -2,6 +2,7 @@ import asyncio
 import json
 from argparse import ArgumentParser
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -56,7 +57,10 @@ def _lines(found: dict[str, Any]) -> list[str]:
         what = f"{run['session']}: {run['title']}"
         lines.append(f"{state}  {run['job']}  {run['seconds']:.0f} s  {what}")
     for job in found["waiting"]:
-        lines.append(f"waiting  {job['job']}  until {job['until']}  {job['error'] or ''}")
+        until = datetime.fromisoformat(job["until"])
+        lines.append(
+            f"waiting  {job['job']}  until {until:%Y-%m-%d %H:%M:%S %Z}  {job['error'] or ''}"
+        )
     for host in found["hosts_without_worker"]:
         lines.append(f"prompts wait for a worker on {host}: start one there, or use move_session")
     for worker in found["workers"]:
