@@ -76,6 +76,7 @@ class JobProcessor:
         ]
         logger.info("Worker %s started with %d slots.", self._row, self._concurrency)
         try:
+            await self._end_closed_runs()
             await self._process()
         except Exception as error:
             self._fail(error)
@@ -197,6 +198,13 @@ class JobProcessor:
                         pass
                     pruned = time.monotonic()
             await asyncio.sleep(RESCUE_INTERVAL)
+
+    async def _end_closed_runs(self) -> None:
+        """Before the first claim: a session that was moved away may have been moved back."""
+        run_ids = await asyncio.to_thread(tree.run_ids)
+        with suppress(OperationalError, InterfaceError):
+            for attempt in await self._database(maintenance.closed_runs, run_ids):
+                await asyncio.to_thread(maintenance.end_run, attempt)
 
     async def _rescue(self) -> None:
         """A sweep whose killing does not hold up the database's thread."""

@@ -91,6 +91,11 @@ def marked(run_id: str) -> list[int]:
     return [pid for pid in _pids() if pid != os.getpid() and _marker(pid) == run_id]
 
 
+def run_ids() -> set[str]:
+    """The runs of which any process, this one left out, is there: also of other programs' runs."""
+    return {found for pid in _pids() if pid != os.getpid() and (found := _marker(pid))}
+
+
 def end_marked(run_id: str, timeout: float = 5) -> int:
     """Kill every process that holds the run's marker and return how many there were.
 

@@ -54,8 +54,9 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines = ["  ".join(f"{name} {count}" for name, count in found["jobs"].items())]
     for run in found["running"]:
         state = "stopping" if run["stopping"] else "running"
+        where = run["host"] if run["worker_alive"] else f"{run['host']}, whose worker is gone"
         what = f"{run['session']}: {run['title']}"
-        lines.append(f"{state}  {run['job']}  {run['seconds']:.0f} s  {what}")
+        lines.append(f"{state}  {run['job']}  {run['seconds']:.0f} s on {where}  {what}")
     for job in found["waiting"]:
         until = datetime.fromisoformat(job["until"])
         lines.append(
