@@ -56,11 +56,16 @@ class Site:
         (directory / "home").mkdir()
 
     def manage(
-        self, *arguments: str, stdin: bytes = b"", check: bool = True, **environment: str
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        check: bool = True,
+        program: Sequence[str] = MANAGE,
+        **environment: str,
     ) -> subprocess.CompletedProcess[str]:
         """Run one command to its end; fails the test on a non-zero exit unless told not to."""
         done = subprocess.run(
-            [*MANAGE, *arguments],
+            [*program, *arguments],
             input=stdin,
             capture_output=True,
             timeout=120,
@@ -90,14 +95,12 @@ class Site:
         self,
         *options: str,
         program: Sequence[str] = MANAGE,
-        cwd: Path | None = None,
         **environment: str,
     ) -> Iterator[subprocess.Popen[bytes]]:
         """A job processor that runs while the block does, and is killed after it."""
         with (self.directory / "worker.log").open("ab") as log:
             process = subprocess.Popen(
                 [*program, "process_jobs", *options],
-                cwd=cwd,
                 stdout=log,
                 stderr=log,
                 env={**self.environment, **environment},

@@ -31,7 +31,7 @@ def site(tmp_path, migrated_data_directory) -> Iterator[Site]:
     url = server_url()
     name = f"pokecode_{secrets.token_hex(4)}"
     database = PostgreSQL(tmp_path, migrated_data_directory)
-    database.environment = {"DATABASE_URL": with_database(url, name)}
+    database.environment = {"DATABASE_URL": with_database(url, name), "PYTHONPATH": str(ROOT)}
     with psycopg.connect(with_database(url, "postgres"), autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}")
         try:
@@ -49,10 +49,14 @@ def link(site) -> Iterator[Link]:
     link.close()
 
 
+def on(host):
+    """`manage.py` on that host."""
+    return (sys.executable, "-m", "tests.process.elsewhere", host)
+
+
 @contextmanager
 def worker_on(site, host, **environment):
-    program = (sys.executable, "-m", "tests.process.elsewhere", host)
-    with site.worker(program=program, cwd=ROOT, **environment) as worker:
+    with site.worker(program=on(host), **environment) as worker:
         wait_for(lambda: host in hosts(site, alive=True) or worker.poll() is not None)
         yield worker
 
@@ -83,6 +87,27 @@ def test_a_session_stays_on_its_host_until_it_is_moved(site):
             site.manage("move_session", first, "beta")
             site.wait_for_status(waiting, "completed")
     assert [run["host"] for run in site.attempts(waiting)] == ["beta"]
+
+
+@pytest.mark.parametrize("at", ["alpha", "beta"])
+def test_what_a_killed_worker_left_ends_when_its_session_is_moved_or_its_host_is_back(
+    site, tmp_path, at
+):
+    session = site.session()
+    job = site.submit(session, directive(sleep=600, spawn_detached=str(tmp_path / "pid")))
+    with worker_on(site, "alpha") as alpha:
+        wait_for(lambda: (tmp_path / "pid").exists())
+        stop(alpha, signal.SIGKILL)
+    [run] = site.attempts(job)
+    wait_for(lambda: hosts(site, alive=False) == {"alpha"})
+    site.manage("move_session", session, "beta", program=on(at))
+    assert site.job(job)["status"] == "pending"
+    if at == "beta":  # nothing there can reach them
+        assert processes_of_run(run["id"])
+        with worker_on(site, "alpha"):
+            wait_for(lambda: not processes_of_run(run["id"]))
+    assert processes_of_run(run["id"]) == []
+    assert [run["outcome"] for run in site.attempts(job)] == ["lost"]
 
 
 @pytest.mark.parametrize("silently", [False, True], ids=["refused", "silent"])
