@@ -48,7 +48,7 @@ def abandoned_here(own_worker: str) -> list[JobAttempt]:
 
 def end_run(attempt: JobAttempt) -> bool:
     """True when nothing of the run is left on this machine."""
-    logger.warning("Attempt %s is rescued: its worker is gone.", attempt.pk)
+    logger.warning("What attempt %s left here is ended: its worker is gone.", attempt.pk)
     if attempt.boot_id == hosts.this_host().boot_id:
         try:
             tree.end_marked(attempt.pk)

@@ -92,7 +92,7 @@ def marked(run_id: str) -> list[int]:
 
 
 def run_ids() -> set[str]:
-    """The runs of which any process, this one left out, is there: also of other programs' runs."""
+    """The runs, whosever, that processes other than this one belong to."""
     return {found for pid in _pids() if pid != os.getpid() and (found := _marker(pid))}
 
 

@@ -43,7 +43,7 @@ def _run(
         fault(world)
         world.judge()
     except Stuck as error:
-        world.problems.append(str(error))
+        world.problems.extend([str(error), *sorted(world.broken)])
     except Exception:
         world.problems.append(traceback.format_exc())
     finally:

@@ -8,7 +8,8 @@ from pathlib import Path
 from django.utils import timezone
 
 from jobs_app import hosts, queue
-from jobs_app.models import Job, SessionHost, Worker
+from jobs_app.models import Job, JobAttempt, SessionHost, Worker
+from sessions_app.models import Session
 from tests.faults import oracle
 from tests.faults.registry import ON_POSTGRESQL, ON_SQLITE, fault
 from tests.faults.world import World
@@ -87,18 +88,22 @@ def host_cut_off(world: World) -> None:
 
     Meanwhile a worker of this host runs what is not settled there, and a session that is moved.
     """
-    world.submit(4, 3, sleep=world.random.choice((0.05, 0.5, 1.5)))
+    world.submit(4, 2)
+    is_over = world.base / "projects" / "is-over"
+    sessions = list(Session.objects.order_by("pk"))
+    long = [world.submit_one(each, sleep=600, quick_if=str(is_over)) for each in sessions]
     link = Link(world.database.url)
     patient = {"POKECODE_WORKER_TIMEOUT": str(CUT_OFF_TIMEOUT)}
     away = world.start_worker(program=(*ELSEWHERE, "away"), DATABASE_URL=link.url, **patient)
     world.wait_until_ready()
-    world.random_moment()
+    _wait_for_agent(world, world.random.choice(long))
     silently = world.random.choice((False, True))
     link.cut(silently=silently)
     world.inject("cut off, and not told" if silently else "cut off, and refused")
     world.until(_is_every_host_gone, "the host that was cut off to seem gone")
     if oracle.marked_processes():
         world.broken.add("agents of a host that counts as gone live on")
+    is_over.touch()
     here = world.start_worker(**patient)
     _move_one_session(world)
     world.pass_time(world.random.choice((0, 1)))
@@ -113,6 +118,12 @@ def host_cut_off(world: World) -> None:
 def _is_every_host_gone() -> bool:
     silent_since = timezone.now() - timedelta(seconds=CUT_OFF_TIMEOUT)
     return not Worker.objects.filter(heartbeat_at__gt=silent_since).exists()
+
+
+def _wait_for_agent(world: World, job: Job) -> None:
+    runs = JobAttempt.objects.open().filter(job=job, pid__isnull=False)
+    world.until(runs.exists, "the start of an agent")
+    world.pass_time(world.random.uniform(0, 0.3))
 
 
 def _move_one_session(world: World) -> None:
