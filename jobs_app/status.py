@@ -7,13 +7,17 @@ from django.utils import timezone
 
 from jobs_app.models import UNFINISHED, Job, JobAttempt, JobStatus, SessionHost, Worker
 
+WAITING_SHOWN = 20
+"""Jobs that wait for a time, the next ones first."""
+
 
 def snapshot() -> dict[str, Any]:
     """Counts of jobs, running and deferred ones, hosts that prompts wait for, and workers."""
     return {
         "jobs": counts(),
         "running": _running(),
-        "waiting": [_waiting(job) for job in deferred()[:20]],
+        "waiting": [_waiting(job) for job in deferred()[:WAITING_SHOWN]],
+        "waiting_in_all": deferred().count(),
         "hosts_without_worker": hosts_without_worker(),
         "workers": [_worker(worker) for worker in Worker.objects.order_by("started_at")],
     }

@@ -63,6 +63,16 @@ def test_the_status_tells_until_when_it_waits(session, worker, capsys):
     assert f"until 2031-05-06 14:05:00 UTC  {LIMIT.error}" in capsys.readouterr().out
 
 
+def test_the_status_counts_the_waiting_jobs_that_it_does_not_list(make_session, worker, capsys):
+    for number in range(23):
+        deferred(make_session(str(number)), worker, FIVE_PAST_TWO + timedelta(minutes=number))
+    call_command("queue_status", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert (len(found["waiting"]), found["waiting_in_all"]) == (20, 23)
+    call_command("queue_status")
+    assert "waiting  3 more, until later" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("page", ["list", "job", "session"])
 def test_the_pages_tell_until_when_it_waits(admin_client, session, worker, page):
     job = deferred(session, worker, FIVE_PAST_TWO)

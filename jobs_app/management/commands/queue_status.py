@@ -62,6 +62,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines.append(
             f"waiting  {job['job']}  until {until:%Y-%m-%d %H:%M:%S %Z}  {job['error'] or ''}"
         )
+    if more := found["waiting_in_all"] - len(found["waiting"]):
+        lines.append(f"waiting  {more} more, until later")
     for host in found["hosts_without_worker"]:
         lines.append(f"prompts wait for a worker on {host}: start one there, or use move_session")
     for worker in found["workers"]:
