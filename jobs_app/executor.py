@@ -53,7 +53,7 @@ class Run:
         if self._stop_reason is None:
             self._stop_reason = reason
         if self._process is not None:
-            self._process.stop(self._stop_reason)
+            self._process.stop(reason, _grace(reason))
 
     async def execute(self) -> None:
         """Run the agent and close the attempt; whatever goes wrong, the attempt is closed."""
@@ -108,7 +108,7 @@ class Run:
             os.close(directory)
         self._process = process
         if self._stop_reason is not None:
-            process.stop(self._stop_reason)
+            process.stop(self._stop_reason, _grace(self._stop_reason))
         return process
 
     def _line_reader(
@@ -165,6 +165,13 @@ class Run:
             token_count=tokens,
         )
         self._recorder.add(self.attempt, message)
+
+
+def _grace(reason: str) -> float:
+    """Seconds between the steps that end an agent: it must be gone before others take over."""
+    if reason == "lease lost":
+        return min(settings.POKECODE_CANCEL_GRACE, settings.POKECODE_WORKER_TIMEOUT / 12)
+    return float(settings.POKECODE_CANCEL_GRACE)
 
 
 def ending(attempt: JobAttempt, report: RunReport, verdict: Verdict) -> Ending:

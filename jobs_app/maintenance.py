@@ -1,6 +1,7 @@
 """Rescue and prune: one sweep a call, returns counts; the worker and the commands call the same."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -47,7 +48,7 @@ def abandoned_here(own_worker: str) -> list[JobAttempt]:
 
 def end_run(attempt: JobAttempt) -> bool:
     """True when nothing of the run is left on this machine."""
-    logger.warning("Attempt %s is rescued: its worker is gone.", attempt.pk)
+    logger.warning("What attempt %s left here is ended: its worker is gone.", attempt.pk)
     if attempt.boot_id == hosts.this_host().boot_id:
         try:
             tree.end_marked(attempt.pk)
@@ -56,6 +57,12 @@ def end_run(attempt: JobAttempt) -> bool:
             return False
     remove_private_files(attempt.pk)
     return True
+
+
+def closed_runs(run_ids: Iterable[str]) -> list[JobAttempt]:
+    """Those of these runs that were closed from elsewhere: their sessions were moved while this
+    host had no worker."""
+    return list(JobAttempt.objects.filter(pk__in=list(run_ids), finished_at__isnull=False))
 
 
 def prune(days: int, *, dry_run: bool = False) -> int:

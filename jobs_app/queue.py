@@ -255,6 +255,8 @@ def move(session: Session, host: str) -> None:
     Its files and the agent's conversation must be there. A run that its host's
     death left open is closed; one whose worker lives is refused with ValidationError.
     """
+    if not host or not host.isprintable():
+        raise ValidationError(f"{host!r} is no name of a host: give one that queue_status shows.")
     with transaction.atomic():
         open_run = JobAttempt.objects.open().filter(session=session).select_related("job")
         for attempt in open_run.select_related("session"):

@@ -5,15 +5,19 @@ from typing import Any
 from django.db.models import Count
 from django.utils import timezone
 
-from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker
+from jobs_app.models import UNFINISHED, Job, JobAttempt, JobStatus, SessionHost, Worker
+
+WAITING_SHOWN = 20
+"""Jobs that wait for a time, the next ones first."""
 
 
 def snapshot() -> dict[str, Any]:
     """Counts of jobs, running and deferred ones, hosts that prompts wait for, and workers."""
     return {
         "jobs": counts(),
-        "running": [_running(attempt) for attempt in running()],
-        "waiting": [_waiting(job) for job in deferred()[:20]],
+        "running": _running(),
+        "waiting": [_waiting(job) for job in deferred()[:WAITING_SHOWN]],
+        "waiting_in_all": deferred().count(),
         "hosts_without_worker": hosts_without_worker(),
         "workers": [_worker(worker) for worker in Worker.objects.order_by("started_at")],
     }
@@ -36,13 +40,18 @@ def deferred() -> Any:
 
 
 def hosts_without_worker() -> list[str]:
-    """Hosts that have sessions with pending prompts, but no living worker."""
-    wanted = SessionHost.objects.filter(session__jobs__status=JobStatus.PENDING)
+    """Hosts that have sessions with unfinished jobs, but no living worker."""
+    wanted = SessionHost.objects.filter(session__jobs__status__in=UNFINISHED)
     manned = Worker.objects.alive().values("host")
     return list(wanted.exclude(host__in=manned).values_list("host", flat=True).distinct())
 
 
-def _running(attempt: JobAttempt) -> dict[str, Any]:
+def _running() -> list[dict[str, Any]]:
+    alive = set(Worker.objects.alive().values_list("pk", flat=True))
+    return [_run(attempt, attempt.worker_id in alive) for attempt in running()]
+
+
+def _run(attempt: JobAttempt, has_worker: bool) -> dict[str, Any]:
     return {
         "job": attempt.job_id,
         "title": attempt.job.title,
@@ -51,6 +60,7 @@ def _running(attempt: JobAttempt) -> dict[str, Any]:
         "host": attempt.host,
         "seconds": round(attempt.duration.total_seconds(), 1),
         "stopping": attempt.cancel_requested_at is not None,
+        "worker_alive": has_worker,
     }
 
 

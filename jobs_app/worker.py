@@ -23,6 +23,10 @@ from jobs_app.plans import Plan
 from jobs_app.recorder import Recorder
 from sessions_app import changes
 
+CUT_OFF_SHARE = 7 / 12
+"""Of the worker timeout: what is left is time to notice, to end the agents and to clean up."""
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 RESCUE_INTERVAL = 10.0
 PRUNE_INTERVAL = 3600.0
 PRUNE_PAUSE = 0.05
@@ -71,9 +75,11 @@ class JobProcessor:
             self._side_task(self._keep_heartbeat(), "heartbeat"),
             self._side_task(_repeat(self._rescue, RESCUE_INTERVAL), "rescue"),
             self._side_task(_repeat(self._prune, PRUNE_INTERVAL), "prune"),
+            self._side_task(self._watch_leases(), "leases"),
         ]
         logger.info("Worker %s started with %d slots.", self._row, self._concurrency)
         try:
+            await self._end_closed_runs()
             await self._process()
         except Exception as error:
             self._fail(error)
@@ -105,12 +111,15 @@ class JobProcessor:
     async def _look(self) -> Look:
         """What there is to do; a passing fault of the database only delays it."""
         while True:
-            free = 0 if self._stopping else self._concurrency - len(self._runs)
+            is_full = self._stopping or self._is_cut_off
+            free = 0 if is_full else self._concurrency - len(self._runs)
             try:
                 return await self._database(
                     look, self._row, free, until_empty=self._until_empty
                 )
             except (OperationalError, InterfaceError) as error:
+                if self._stopping and not self._tasks:
+                    return Look()
                 logger.warning("The database did not answer (%s): trying again.", error)
                 await asyncio.sleep(changes.SLOW_POLL)
 
@@ -146,12 +155,12 @@ class JobProcessor:
         while True:
             await asyncio.sleep(settings.POKECODE_HEARTBEAT_INTERVAL)
             running = set(self._runs)  # a claim may add to it while the beat is written
+            began = time.monotonic()
             try:
                 held = await self._database(_beat, self._row.pk, self._stopping)
             except (OperationalError, InterfaceError):
-                self._give_up_leases_if_cut_off()
                 continue
-            self._last_heartbeat = time.monotonic()
+            self._last_heartbeat = began
             for attempt_id in running - held:
                 self._stop_run(attempt_id, "lease lost")
             unknown = held - set(self._runs)
@@ -166,12 +175,31 @@ class JobProcessor:
             with suppress(OperationalError, InterfaceError):
                 await self._database(_release, attempt_id)
 
-    def _give_up_leases_if_cut_off(self) -> None:
-        """Others may have taken over by now: nothing of ours may go on."""
-        if time.monotonic() - self._last_heartbeat < settings.POKECODE_WORKER_TIMEOUT:
-            return
-        for attempt_id in list(self._runs):
-            self._stop_run(attempt_id, "lease lost")
+    @property
+    def _is_cut_off(self) -> bool:
+        """So long without a heartbeat that there is just time to end the agents before others
+        may take over."""
+        silent = time.monotonic() - self._last_heartbeat
+        return silent >= settings.POKECODE_WORKER_TIMEOUT * CUT_OFF_SHARE
+
+    async def _watch_leases(self) -> None:
+        """End our agents before others may take over, also while the database just does not
+        answer: the heartbeat then waits, and gets no error."""
+        pause = settings.POKECODE_WORKER_TIMEOUT / 12
+        while True:
+            await asyncio.sleep(pause)
+            if self._is_cut_off:
+                await asyncio.sleep(pause)  # a worker that was frozen finds its database now
+            if self._is_cut_off:
+                for attempt_id in list(self._runs):
+                    self._stop_run(attempt_id, "lease lost")
+
+    async def _end_closed_runs(self) -> None:
+        """Before the first claim: a session that was moved away may have been moved back."""
+        run_ids = await asyncio.to_thread(tree.run_ids)
+        with suppress(OperationalError, InterfaceError):
+            for attempt in await self._database(maintenance.closed_runs, run_ids):
+                await asyncio.to_thread(maintenance.end_run, attempt)
 
     async def _rescue(self) -> None:
         """A sweep whose killing does not hold up the database's thread."""
@@ -194,9 +222,10 @@ class JobProcessor:
     # --- stopping -----------------------------------------------------------
 
     def _handle_signals(self) -> None:
+        # Not the loop's own handlers: it would give them up, for the deadly defaults, at its end.
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+        for number in STOP_SIGNALS:
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
 
     def stop(self) -> None:
         """First call: drain. Second call: interrupt the agents and give their jobs back."""
@@ -217,6 +246,8 @@ class JobProcessor:
         self.stop()
 
     async def _sign_off(self) -> None:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # nothing is left to stop
         with suppress(OperationalError, InterfaceError):
             await self._database(self._row.delete)
         self._database.close()

@@ -10,10 +10,12 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET, require_POST
 
-from jobs_app.models import Job
+from jobs_app import queue
+from jobs_app.models import Job, Worker
 from jobs_app.session_admin import SessionJobsAdmin
 from pokecode_site import live, workspace
 from sessions_app.models import Session
+from sessions_app.visible import visible
 
 VERBS = {
     "cancel": (Job.cancel, "Cancelled a job", "Stopping the job.", "This job has already ended."),
@@ -35,6 +37,7 @@ class WorkspaceAdmin(SessionJobsAdmin):
         name = "sessions_app_session"
         return [
             path(f"{base}/events/", guard(require_GET(self.events_view)), name=f"{name}_events"),
+            path(f"{base}/move/", guard(require_POST(self.move_view)), name=f"{name}_move"),
             path(f"{base}/prompt/", guard(require_POST(self.prompt_view)), name=f"{name}_prompt"),
             path(
                 f"{base}/jobs/<str:job_id>/<str:verb>/",
@@ -86,6 +89,20 @@ class WorkspaceAdmin(SessionJobsAdmin):
                 messages.success(request, done)
             else:
                 messages.warning(request, refused)
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+        return HttpResponseRedirect(workspace.url(session))
+
+    def move_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Let the workers of another host run the session's prompts."""
+        session = self._session(request, object_id, runs_code=True)
+        host = request.POST.get("host", "")
+        try:
+            if not Worker.objects.alive().filter(host=host.replace("\0", "")).exists():
+                raise ValidationError("No worker is running on that host: start one there first.")
+            queue.move(session, host)
+            self.log_change(request, session, f"Moved to {host}.")
+            messages.success(request, f"The session's prompts run on {visible(host)} from now on.")
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
         return HttpResponseRedirect(workspace.url(session))

@@ -44,6 +44,7 @@ def _jobs() -> dict[str, Any]:
         "counts": counts,
         "runs": status.running()[:SHOWN],
         "failures": _recent_failures(),
+        "unmanned": status.hosts_without_worker(),
         "worker_missing": waiting and not Worker.objects.alive().exists(),
     }
 

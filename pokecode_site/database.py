@@ -21,8 +21,17 @@ SQLITE_OPTIONS = {
     ),
 }
 
-# What a worker asks again and again is planned once a connection: a third of its waiting.
-POSTGRESQL_OPTIONS = {"server_side_binding": True, "prepare_threshold": 3}
+# A network that swallows everything is noticed within half a minute, not in a quarter of an hour.
+POSTGRESQL_OPTIONS = {
+    "connect_timeout": 10,
+    "tcp_user_timeout": 30_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    # What a worker asks again and again is planned once a connection: a third of its waiting.
+    "server_side_binding": True,
+    "prepare_threshold": 3,
+}
 
 # What both drivers say (PostgreSQL's with its SQLSTATE before it), and what to do about it.
 TROUBLES = (

@@ -8,7 +8,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
-from jobs_app.models import Job, JobAttempt, JobStatus, Worker, is_trusted
+from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker, is_trusted
 from sessions_app import rendering
 from sessions_app.admin_html import page_url
 from sessions_app.models import Provider, Session
@@ -93,16 +93,30 @@ def fragment_context(request: HttpRequest, session: Session) -> dict[str, Any]:
     """What the parts show that follow the session: its state and its jobs."""
     jobs = Job.objects.titled().filter(session=session)
     pending = list(jobs.pending().order_by("pk")[: PENDING_SHOWN + 1])
+    run = JobAttempt.objects.open().filter(session=session).titled().first()
+    workers = dict(Worker.objects.alive().values_list("pk", "host"))
     return {
+        **_hosts(session, set(workers.values())),
         "session": session,
-        "run": JobAttempt.objects.open().filter(session=session).titled().first(),
+        "run": run,
+        "run_is_abandoned": run is not None and run.worker_id not in workers,
         "pending": pending[:PENDING_SHOWN],
         "more_pending": len(pending) > PENDING_SHOWN,
         "failures": jobs.filter(status=JobStatus.FAILED).order_by("-pk")[:FAILURES_SHOWN],
         "trusted": is_trusted(session.project_path),
         "may_run": request.user.has_perm(RUN_JOB),
         "may_trust": request.user.has_perm("jobs_app.trust_project"),
-        "worker_missing": bool(pending) and not Worker.objects.alive().exists(),
+        "worker_missing": bool(pending) and not workers,
+    }
+
+
+def _hosts(session: Session, manned: set[str]) -> dict[str, Any]:
+    """Where the session is at home, whether a worker runs there, and where else one does."""
+    home = SessionHost.objects.filter(session=session).values_list("host", flat=True).first()
+    return {
+        "home": home,
+        "home_has_worker": home in manned,
+        "other_hosts": sorted(manned - {home}) if home else [],
     }
 
 

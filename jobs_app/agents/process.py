@@ -27,6 +27,9 @@ STDERR_LIMIT = 64 * 1024
 CLEANUP_TIMEOUT = 10.0
 """Seconds to end what a run left behind, and then for the end of its output."""
 
+CLEANUP_INTERVAL = 10.0
+"""Seconds between looks at what could not be ended in that time, such as another user's process."""
+
 POLL_INTERVAL = 0.05
 
 logger = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ class AgentProcess:
         self._lines = LineSplitter(self._hand_on)
         self._stderr = Tail(STDERR_LIMIT)
         self._stop_reason: str | None = None
+        self._killed_at = float("inf")
         self._failure: Exception | None = None
         self._exited = asyncio.Event()
         self._timers: list[asyncio.TimerHandle] = []
@@ -88,16 +92,22 @@ class AgentProcess:
         """Hand over the standard input that was held."""
         self._input.start()
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, grace: float | None = None) -> None:
         """Interrupt the run; terminate it after `grace` seconds, kill it after twice that.
 
-        The first reason stays; a run that has ended by itself was not stopped.
+        The first reason stays, and a later call can only hasten the end; a run that
+        has ended by itself was not stopped.
         """
-        if self._stop_reason is not None or self._exited.is_set():
+        if self._exited.is_set():
             return
-        self._stop_reason = reason
+        self._stop_reason = self._stop_reason or reason
+        pause = self._grace if grace is None else grace
+        killed_at = asyncio.get_running_loop().time() + 2 * pause
+        if killed_at >= self._killed_at:
+            return
+        self._killed_at = killed_at
         for step, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGKILL)):
-            self._later(step * self._grace, self._signal, number)
+            self._later(step * pause, self._signal, number)
 
     async def wait(self) -> Exit:
         """How the tool ended, once its output was read and nothing of the run is left.
@@ -164,13 +174,23 @@ class AgentProcess:
             self.stop("failed")
 
     async def _end_rest(self) -> None:
-        if tree.has_no_orphans():
+        """Returns when nothing of the run is left: before that its session may not go on."""
+        if tree.has_no_orphans():  # at once, without a thread
             return
+        is_told = False
+        while left := await asyncio.to_thread(self._left_behind):
+            if not is_told:
+                logger.error("Run %s stays open: %s", self._run.run_id, left)
+                is_told = True
+            await asyncio.sleep(CLEANUP_INTERVAL)
+
+    def _left_behind(self) -> tree.StillAlive | None:
+        """None once all that the run left behind has been ended."""
         try:
-            await asyncio.to_thread(tree.end_run, self._run, CLEANUP_TIMEOUT)
+            tree.end_run(self._run, CLEANUP_TIMEOUT)
         except tree.StillAlive as error:
-            logger.error("Run %s: %s", self._run.run_id, error)
-            self._stderr.feed(f"\n{error}\n".encode())
+            return error
+        return None
 
     async def _read_rest(self) -> None:
         try:

@@ -84,6 +84,11 @@ def marked(run_id: str) -> list[int]:
     return [pid for pid in _pids() if pid != os.getpid() and _marker(pid) == run_id]
 
 
+def run_ids() -> set[str]:
+    """The runs, whosever, that processes other than this one belong to."""
+    return {found for pid in _pids() if pid != os.getpid() and (found := _marker(pid))}
+
+
 def end_marked(run_id: str, timeout: float = 5) -> int:
     """Kill every process that holds the run's marker and return how many there were.
 

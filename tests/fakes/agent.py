@@ -11,6 +11,8 @@ which they act:
     lock: path            hold this file locked until we and what we leave behind have
                           ended; append "overlap <marker> <time>" to the log if another does
     ignore_signals: true  survive SIGINT and SIGTERM
+    kill_worker: true     kill -9 whoever started us
+    limited_until: epoch  before that time, end as at a usage limit
     fail_first: n         exit 1 at once in the first n runs that the log knows of
     spawn_detached: path  leave behind a sleep in a session of its own that holds our
                           standard output open; its pid goes to the path
@@ -105,8 +107,19 @@ class Fake:
         if self.wanted.get("ignore_signals"):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if self.wanted.get("kill_worker"):
+            os.kill(os.getppid(), signal.SIGKILL)
+        if time.time() < self.wanted.get("limited_until", 0):
+            self.end_at_limit(self.wanted["limited_until"])
         if self.wanted.get("fail_first", 0) >= self.starts():
             self.end(1)
+
+    def end_at_limit(self, until):
+        fields = {"subtype": "success", "is_error": True, "api_error_status": 429}
+        text = f"Claude AI usage limit reached|{until}"
+        result = claude_result(self.id, self.usage(), **fields, result=text)
+        write(json.dumps(result).encode() + b"\n")
+        self.end(1)
 
     def dump(self, path):
         seen = {

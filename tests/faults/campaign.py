@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.faults import injections
-from tests.faults.injections import Fault
+from tests.faults import database_faults, process_faults, registry  # noqa: F401 - they register
+from tests.faults.registry import Fault
 from tests.faults.world import Stuck, World
 
 
@@ -26,7 +26,7 @@ def run_all(options: Namespace, base: Path, database: Any) -> int:
 
 
 def _chosen(options: Namespace) -> Mapping[str, Fault]:
-    faults = injections.available(options.database)
+    faults = registry.available(options.database)
     if unknown := set(options.only) - set(faults):
         wrong, known = ", ".join(sorted(unknown)), ", ".join(faults)
         raise SystemExit(f"No such fault on {options.database}: {wrong}. There are: {known}.")
@@ -43,7 +43,7 @@ def _run(
         fault(world)
         world.judge()
     except Stuck as error:
-        world.problems.append(str(error))
+        world.problems.extend([str(error), *sorted(world.broken)])
     except Exception:
         world.problems.append(traceback.format_exc())
     finally:

@@ -32,11 +32,11 @@ def numbered_line(job: int, number: int) -> str:
 
 
 def check(world: "World") -> list[str]:
-    """Everything that is wrong after a run whose jobs should all have been done."""
+    """Everything that is wrong after a run whose jobs should all have ended."""
     return [
         *sorted(world.broken),
         *contradictions(),
-        *_unfinished(world.jobs),
+        *_ends(world.jobs),
         *_agents(world),
         *_left_on_machine(world.base / "locks"),
         *_transcripts(world.jobs),
@@ -72,13 +72,13 @@ def _open_runs(**owner: Any) -> Any:
     return JobAttempt.objects.open().filter(**owner)
 
 
-def _unfinished(jobs: Sequence["Submitted"]) -> Iterator[str]:
-    numbers = {job.job_id: job.number for job in jobs}
-    undone = Job.objects.exclude(status=JobStatus.COMPLETED)
-    for pk, status, error in undone.values_list("pk", "status", "error"):
-        yield f"job {numbers[pk]} is {status}: {error}"
-    if missing := len(jobs) - Job.objects.count():
-        yield f"{missing} jobs are missing"
+def _ends(jobs: Sequence["Submitted"]) -> Iterator[str]:
+    ends = {pk: rest for pk, *rest in Job.objects.values_list("pk", "status", "error")}
+    for job in jobs:
+        status, error = ends.get(job.job_id, ("missing", None))
+        wanted = JobStatus.FAILED if job.failure else JobStatus.COMPLETED
+        if status != wanted or (job.failure or "") not in (error or ""):
+            yield f"job {job.number} is {status}: {error}"
 
 
 # --- the agents' side -------------------------------------------------------

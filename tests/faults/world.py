@@ -19,7 +19,7 @@ from jobs_app.models import Job, JobAttempt
 from sessions_app import changes
 from sessions_app.models import Session, SessionMessage
 from tests.faults import oracle
-from tests.process.running import MANAGE
+from tests.process.site import MANAGE
 
 PATIENCE = 60.0
 """Seconds within which whatever is waited for has to happen."""
@@ -31,12 +31,16 @@ class Stuck(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A job as its submitter knows it; `number` counts the run's jobs, `lines` what it prints."""
+    """A job as its submitter knows it; `number` counts the run's jobs, `lines` what it prints.
+
+    `failure` is what its error must say; None for a job that must be completed.
+    """
 
     number: int
     job_id: str
     session_id: str
     lines: int
+    failure: str | None = None
 
 
 class World:
@@ -71,11 +75,14 @@ class World:
                 for session in rows:
                     self.submit_one(session, **directives)
 
-    def submit_one(self, session: Session, **directives: Any) -> None:
+    def submit_one(
+        self, session: Session, *, failure: str | None = None, **directives: Any
+    ) -> Job:
         number = len(self.jobs)
         prompt, lines = self.prompt(session, number, **directives)
         job = Job.objects.enqueue(session, prompt)
-        self.jobs.append(Submitted(number, job.pk, session.pk, lines))
+        self.jobs.append(Submitted(number, job.pk, session.pk, lines, failure))
+        return job
 
     def prompt(self, session: Session, number: int, **directives: Any) -> tuple[str, int]:
         """A prompt for the fake agent, and how many numbered lines it will print."""
@@ -143,19 +150,25 @@ class World:
 
     def end(self, worker: subprocess.Popen[bytes], patience: float = PATIENCE) -> None:
         """Wait for the worker to end, as it should, with exit code 0."""
-        self.until(lambda: worker.poll() is not None, "the end of a worker", patience)
-        if worker.returncode:
+        if self.exit_code(worker, patience):
             self.broken.add(f"a worker ended with exit code {worker.returncode}")
+
+    def exit_code(self, worker: subprocess.Popen[bytes], patience: float = PATIENCE) -> int:
+        """Wait for the worker to end, in whatever way."""
+        self.until(lambda: worker.poll() is not None, "the end of a worker", patience)
+        return worker.returncode
 
     def end_through_trouble(self, worker: subprocess.Popen[bytes]) -> None:
         """Like `end`; but a worker that finds no database when it starts may say so and go."""
-        self.until(lambda: worker.poll() is not None, "the end of a worker")
-        if worker.returncode == 1 and not self.is_worker_ready():
+        if self.exit_code(worker) == 1 and not self.is_worker_ready():
             self.inject("the worker could not start")
             self.worker_log.write_bytes(b"")
             self.finish()
         else:
             self.end(worker)
+
+    def wait_until_ready(self) -> None:
+        self.until(self.is_worker_ready, "a worker to be ready")
 
     def is_worker_ready(self) -> bool:
         return b"slots" in self.worker_log.read_bytes()

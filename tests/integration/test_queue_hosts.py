@@ -3,13 +3,16 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.utils import timezone
 
 from jobs_app import hosts, queue, status
 from jobs_app.leases import RunReport
-from jobs_app.models import Job, JobStatus, Outcome, Worker
+from jobs_app.models import Job, JobStatus, Outcome, SessionHost, Worker
+from sessions_app.models import Session
+from tests.integration.admin_pages import said, staff, url, words
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
@@ -25,6 +28,19 @@ def elsewhere(db) -> Worker:
 def run_once(session, worker) -> None:
     Job.objects.enqueue(session, "first")
     queue.complete(queue.claim(worker)[0], RunReport(Outcome.SUCCEEDED))
+
+
+def silence(worker) -> None:
+    """As its host looks when it has died, or lost its way to the database."""
+    Worker.objects.filter(pk=worker.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
+
+
+def home(session) -> str:
+    return SessionHost.objects.get(session=session).host
+
+
+def move(client, session, host):
+    return client.post(url(Session, "move", session.pk), {"host": host}, follow=True)
 
 
 def test_a_session_stays_with_the_host_of_its_first_run(session, worker, elsewhere):
@@ -64,9 +80,91 @@ def test_a_running_session_is_not_moved_unless_its_worker_is_gone(session, worke
     queue.claim(worker)
     with pytest.raises(ValidationError, match="cancel its job first"):
         queue.move(session, "elsewhere")
-    Worker.objects.filter(pk=worker.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
+    silence(worker)
     queue.move(session, "elsewhere")
     job.refresh_from_db()
     assert job.status == JobStatus.PENDING
     Job.objects.update(next_retry_at=None)
     assert len(queue.claim(elsewhere)) == 1
+
+
+@pytest.mark.parametrize("host", ["", "a\nb", "\udcff"])
+def test_a_session_is_not_moved_to_what_is_no_host(session, worker, host):
+    run_once(session, worker)
+    with pytest.raises(ValidationError, match="no name of a host"):
+        queue.move(session, host)
+    assert home(session) == worker.host
+
+
+def test_a_run_whose_host_is_gone_is_told(admin_client, session, worker, elsewhere, capsys):
+    Job.objects.enqueue(session, "first")
+    queue.claim(worker)
+    silence(worker)
+    call_command("queue_status")
+    shown = capsys.readouterr().out
+    assert f"on {worker.host}, whose worker is gone" in shown
+    assert f"prompts wait for a worker on {worker.host}" in shown
+    assert "The worker of this run is gone" in page(admin_client, session)
+    dashboard = " ".join(words(admin_client.get("/admin/")).split())
+    assert f"Prompts wait for a worker on {worker.host}" in dashboard
+
+
+def page(client, session) -> str:
+    return " ".join(words(client.get(url(Session, "change", session.pk))).split())
+
+
+def test_a_session_is_moved_on_its_page(admin_client, session, worker, elsewhere):
+    run_once(session, worker)
+    assert "Move to elsewhere" in page(admin_client, session)
+    assert said(move(admin_client, session, "elsewhere")) == [
+        "The session's prompts run on elsewhere from now on."
+    ]
+    assert "Moved to elsewhere." in LogEntry.objects.values_list("change_message", flat=True)
+    Job.objects.enqueue(session, "second")
+    assert queue.claim(worker) == []
+    assert len(queue.claim(elsewhere)) == 1
+
+
+def test_a_host_that_is_gone_shows_on_the_pages_of_its_sessions(
+    admin_client, session, worker, elsewhere
+):
+    run_once(session, worker)
+    assert "No worker is running there" not in page(admin_client, session)
+    silence(worker)
+    assert "No worker is running there: start one, or move the session." in page(
+        admin_client, session
+    )
+
+
+def test_with_one_host_there_is_nothing_to_move(admin_client, session, worker):
+    run_once(session, worker)
+    assert "Move to" not in page(admin_client, session)
+
+
+@pytest.mark.parametrize("host", ["nowhere", "", "a\0b"])
+def test_a_session_is_moved_on_its_page_only_to_where_a_worker_runs(
+    admin_client, session, worker, elsewhere, host
+):
+    run_once(session, worker)
+    [refusal] = said(move(admin_client, session, host))
+    assert "No worker is running on that host" in refusal
+    assert home(session) == worker.host
+
+
+def test_a_running_session_is_not_moved_on_its_page(admin_client, session, worker, elsewhere):
+    Job.objects.enqueue(session, "first")
+    queue.claim(worker)
+    [refusal] = said(move(admin_client, session, "elsewhere"))
+    assert "cancel its job first" in refusal
+    assert home(session) == worker.host
+
+
+def test_moving_needs_run_job_and_a_post(admin_client, session, worker, elsewhere):
+    run_once(session, worker)
+    reader = staff("sessions_app.view_session", "jobs_app.view_job", "jobs_app.change_job")
+    assert "Move to" not in page(reader, session)
+    assert move(reader, session, "elsewhere").status_code == 403
+    blind = staff("jobs_app.run_job")
+    assert move(blind, session, "elsewhere").status_code == 403
+    assert admin_client.get(url(Session, "move", session.pk)).status_code == 405
+    assert home(session) == worker.host

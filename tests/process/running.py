@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from http.cookiejar import CookieJar
@@ -14,9 +13,7 @@ from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
 
 import psutil
 
-from tests.process.site import ROOT, wait_for
-
-MANAGE = (sys.executable, str(ROOT / "manage.py"))
+from tests.process.site import MANAGE, wait_for
 
 
 class Up:

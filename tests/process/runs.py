@@ -12,6 +12,9 @@ from jobs_app.agents.base import RUN_MARKER, Exit, Launch
 from jobs_app.agents.process import AgentProcess
 from tests.process.site import FAKE_AGENT
 
+RUN_ID = f"run-{os.getpid()}"
+"""Of this process alone: another's tests end what carries the id of their run."""
+
 
 class Recorded:
     """A started agent and the lines that it printed, each with whether it was cut."""
@@ -25,7 +28,7 @@ class Recorded:
             await asyncio.sleep(0.005)
 
 
-async def start(directory, argv, stdin=b"", run_id="run-1", **options) -> Recorded:
+async def start(directory, argv, stdin=b"", run_id=RUN_ID, **options) -> Recorded:
     lines: list[tuple[bytes, bool]] = []
     environment = {"PATH": os.environ["PATH"], RUN_MARKER: run_id}
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

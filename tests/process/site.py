@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
+MANAGE = (sys.executable, str(ROOT / "manage.py"))
 FAKE_AGENT = ROOT / "tests" / "fakes" / "agent.py"
 T = TypeVar("T")
 
@@ -55,11 +56,16 @@ class Site:
         (directory / "home").mkdir()
 
     def manage(
-        self, *arguments: str, stdin: bytes = b"", check: bool = True, **environment: str
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        check: bool = True,
+        program: Sequence[str] = MANAGE,
+        **environment: str,
     ) -> subprocess.CompletedProcess[str]:
         """Run one command to its end; fails the test on a non-zero exit unless told not to."""
         done = subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            [*program, *arguments],
             input=stdin,
             capture_output=True,
             timeout=120,
@@ -85,11 +91,16 @@ class Site:
         self.manage("process_jobs", "--drain", **environment)
 
     @contextmanager
-    def worker(self, *options: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    def worker(
+        self,
+        *options: str,
+        program: Sequence[str] = MANAGE,
+        **environment: str,
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """A job processor that runs while the block does, and is killed after it."""
         with (self.directory / "worker.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, str(ROOT / "manage.py"), "process_jobs", *options],
+                [*program, "process_jobs", *options],
                 stdout=log,
                 stderr=log,
                 env={**self.environment, **environment},

@@ -41,9 +41,10 @@ def test_a_locked_database_is_waited_for_and_then_explained(site: Site):
     site.manage(*command)
 
 
-def test_a_server_that_is_away_is_explained_without_the_password(site: Site):
+@pytest.mark.parametrize("command", ["queue_status", "process_jobs"])
+def test_a_server_that_is_away_is_explained_without_the_password(site: Site, command):
     url = "postgres://user:hunter2@127.0.0.1:1/name"
-    done = site.manage("queue_status", check=False, DATABASE_URL=url)
+    done = site.manage(command, check=False, DATABASE_URL=url)
     assert_one_sentence(done, "does not answer", "DATABASE_URL")
     assert "hunter2" not in done.stderr
 

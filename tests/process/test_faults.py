@@ -32,9 +32,9 @@ def is_server_installed() -> bool:
 
 
 def test_each_fault_once_on_sqlite():
-    assert "12 passed, 0 failed" in run_faults("--runs=12")
+    assert "13 passed, 0 failed" in run_faults("--runs=13")
 
 
 @pytest.mark.skipif(not is_server_installed(), reason="no PostgreSQL server: install postgresql")
 def test_each_fault_once_on_postgresql():
-    assert "13 passed, 0 failed" in run_faults("--runs=13", "--database=postgresql")
+    assert "15 passed, 0 failed" in run_faults("--runs=15", "--database=postgresql")

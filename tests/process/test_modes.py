@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.running import MANAGE, Up
-from tests.process.site import ROOT, Site, directive, wait_for
+from tests.process.running import Up
+from tests.process.site import MANAGE, ROOT, Site, directive, wait_for
 
 CARELESS = ("sh", "-c", 'umask 000; exec "$@"', "sh")
 NOBODY = 65534

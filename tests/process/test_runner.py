@@ -124,6 +124,19 @@ def test_a_run_that_ignores_signals_is_killed_in_time(project):
     assert 0.2 <= seconds < 5
 
 
+def test_a_later_stop_can_hasten_the_end(project):
+    async def scenario():
+        recorded = await start_fake(project, {"sleep": 1000, "ignore_signals": True}, grace=1000)
+        await recorded.first_line()
+        recorded.process.stop("cancelled")
+        recorded.process.stop("lease lost", grace=0.01)
+        async with asyncio.timeout(30):
+            return await recorded.process.wait()
+
+    exit = asyncio.run(scenario())
+    assert (exit.exit_code, exit.stop_reason) == (-9, "cancelled")
+
+
 def test_a_run_that_never_ends_is_stopped_at_its_time_limit(project):
     exit, _ = run(project, ["sleep", "1000"], timeout=0.2)
     assert (exit.exit_code, exit.stop_reason) == (-2, "timeout")

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from jobs_app.agents import tree
+from jobs_app.agents import process, tree
 from jobs_app.agents.base import RUN_MARKER
 from tests.process.runs import is_running, pid_in, run, start, start_fake
 from tests.process.site import wait_for
@@ -93,6 +94,29 @@ def test_what_cannot_be_ended_in_time_is_named():
         tree.end_marked("run-7", timeout=0)
     assert error.value.pids == [process.pid]
     assert str(process.pid) in str(error.value)
+
+
+def test_a_run_stays_open_until_what_cannot_be_ended_is_gone(
+    project, tmp_path, monkeypatch, caplog
+):
+    """As another user's process: PokéCode may not signal it."""
+    monkeypatch.setattr(tree, "_kill", lambda pid, belongs: False)
+    monkeypatch.setattr(process, "CLEANUP_TIMEOUT", 0.01)
+    monkeypatch.setattr(process, "CLEANUP_INTERVAL", 0.01)
+
+    async def scenario():
+        recorded = await start_fake(project, {"spawn_detached": str(tmp_path / "pid")})
+        waiting = asyncio.create_task(recorded.process.wait())
+        while "stays open" not in caplog.text:
+            await asyncio.sleep(0.01)
+        was_open = not waiting.done()
+        os.kill(pid_in(tmp_path / "pid"), signal.SIGKILL)
+        return was_open, await waiting
+
+    was_open, exit = asyncio.run(scenario())
+    assert (was_open, exit.exit_code) == (True, 0)
+    [message] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert str(pid_in(tmp_path / "pid")) in message
 
 
 def test_a_run_that_keeps_starting_processes_is_ended_whole(tmp_path):

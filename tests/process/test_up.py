@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.running import MANAGE, Up
-from tests.process.site import directive, wait_for
+from tests.process.running import Up
+from tests.process.site import MANAGE, directive, wait_for
 
 SOON = 10
 """Seconds within which everything has ended; agents that obey need far less."""

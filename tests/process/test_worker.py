@@ -3,9 +3,12 @@
 import json
 import signal
 import string
-from contextlib import closing
+import subprocess
+import time
+from contextlib import closing, suppress
 
 import psutil
+from django.utils.dateparse import parse_datetime
 
 from tests.process.site import directive, processes_of_run, stop, wait_for
 
@@ -109,6 +112,18 @@ def test_the_second_signal_gives_the_jobs_back_without_loss_of_an_attempt(site, 
     assert processes_of_run(attempt["id"]) == []
 
 
+def test_signals_up_to_the_very_end_do_not_change_the_exit_code(site):
+    with site.worker() as worker:
+        wait_for(lambda: "slots" in site.log())
+        while worker.poll() is None:
+            worker.send_signal(signal.SIGTERM)
+            worker.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                worker.wait(0.001)
+        assert worker.returncode == 0
+    assert site.rows("SELECT * FROM job_workers") == []
+
+
 def test_after_a_kill_the_next_worker_ends_what_is_left_and_runs_the_job_again(site, tmp_path):
     log, marker = tmp_path / "log", tmp_path / "second"
     session = site.session()
@@ -129,6 +144,38 @@ def test_after_a_kill_the_next_worker_ends_what_is_left_and_runs_the_job_again(s
     assert processes_of_run(first["id"]) == []
     prompts = [row for row in site.messages(session) if row["type"] == "user"]
     assert len([row for row in prompts if "pokecode_user_message" in row["content_data"]]) == 1
+
+
+def test_a_job_that_kills_its_worker_each_time_fails_with_the_reason(site):
+    session = site.session()
+    job = site.submit(session, directive(kill_worker=True))
+    after = site.submit(session, "Go on")
+    for _ in range(3):
+        with site.worker() as worker:
+            assert worker.wait(30) == -signal.SIGKILL
+        site.manage("rescue_jobs")
+        with closing(site.database.connect()) as link, link:
+            link.execute("UPDATE job_queue SET next_retry_at = NULL")
+    row = site.job(job)
+    assert (row["status"], row["attempts"]) == ("failed", 3)
+    assert "died during this run, and this was attempt 3 of 3" in row["error"]
+    assert {run["outcome"] for run in site.attempts(job)} == {"lost"}
+    site.drain()
+    assert site.job(after)["status"] == "completed"
+
+
+def test_a_job_at_a_limit_waits_for_its_end_and_no_longer_also_after_a_restart(site):
+    until = int(time.time()) + 10
+    job = site.submit(site.session(), directive(limited_until=until))
+    with site.worker() as worker:
+        wait_for(lambda: site.job(job)["next_retry_at"])
+        stop(worker, signal.SIGKILL)
+    with site.worker():
+        site.wait_for_status(job, "completed")
+    limited, done = site.attempts(job)
+    assert (limited["outcome"], done["outcome"]) == ("rate_limited", "succeeded")
+    assert parse_datetime(f"{done['started_at']}+00:00").timestamp() >= until
+    assert site.job(job)["attempts"] == 1
 
 
 def test_a_lease_whose_claim_was_never_heard_of_is_given_back(site):

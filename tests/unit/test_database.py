@@ -28,6 +28,12 @@ def test_sqlite_keeps_its_safe_options_beside_those_of_the_url(tmp_path):
     assert config["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
 
 
+def test_postgresql_notices_a_silent_network_unless_the_url_says_otherwise():
+    config = database.configuration("postgres://user@host/name?keepalives_idle=60")
+    assert config["OPTIONS"]["keepalives_idle"] == 60
+    assert config["OPTIONS"]["tcp_user_timeout"] == 30_000
+
+
 def test_postgresql_without_its_driver_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ImproperlyConfigured, match=r"pip install 'pokecode\[postgres\]'"):

@@ -2,6 +2,7 @@ import asyncio
 import json
 from argparse import ArgumentParser
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -53,10 +54,16 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines = ["  ".join(f"{name} {count}" for name, count in found["jobs"].items())]
     for run in found["running"]:
         state = "stopping" if run["stopping"] else "running"
+        where = run["host"] if run["worker_alive"] else f"{run['host']}, whose worker is gone"
         what = f"{run['session']}: {run['title']}"
-        lines.append(f"{state}  {run['job']}  {run['seconds']:.0f} s  {what}")
+        lines.append(f"{state}  {run['job']}  {run['seconds']:.0f} s on {where}  {what}")
     for job in found["waiting"]:
-        lines.append(f"waiting  {job['job']}  until {job['until']}  {job['error'] or ''}")
+        until = datetime.fromisoformat(job["until"])
+        lines.append(
+            f"waiting  {job['job']}  until {until:%Y-%m-%d %H:%M:%S %Z}  {job['error'] or ''}"
+        )
+    if more := found["waiting_in_all"] - len(found["waiting"]):
+        lines.append(f"waiting  {more} more, until later")
     for host in found["hosts_without_worker"]:
         lines.append(f"prompts wait for a worker on {host}: start one there, or use move_session")
     for worker in found["workers"]:

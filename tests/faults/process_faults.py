@@ -1,43 +1,20 @@
-"""The faults. Each gets a world with an empty queue and leaves all of its jobs to be finished."""
+"""Faults of workers, agents and clocks."""
 
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from jobs_app.models import Job, JobAttempt, Worker
 from sessions_app.models import Session
 from tests.faults import oracle
+from tests.faults.registry import ON_BOTH, fault
 from tests.faults.world import Stuck, World, kill
 from tests.process.running import Up
 
 SHIFTED = (sys.executable, "-m", "tests.faults.shifted")
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-Fault = Callable[[World], None]
-
-ON_BOTH: dict[str, Fault] = {}
-ON_SQLITE: dict[str, Fault] = {}
-ON_POSTGRESQL: dict[str, Fault] = {}
-
-
-def fault(*tables: dict[str, Fault]) -> Callable[[Fault], Fault]:
-    def register(function: Fault) -> Fault:
-        for table in tables:
-            table[function.__name__] = function
-        return function
-
-    return register
-
-
-def available(database: str) -> dict[str, Fault]:
-    return ON_BOTH | (ON_SQLITE if database == "sqlite" else ON_POSTGRESQL)
-
-
-# --- processes --------------------------------------------------------------
 
 
 @fault(ON_BOTH)
@@ -96,11 +73,28 @@ def agents_killed(world: World) -> None:
 
 
 @fault(ON_BOTH)
+def poison(world: World) -> None:
+    """A job whose agent kills its worker at each run: it alone fails, and says why."""
+    world.submit(3, 1)
+    Job.objects.update(max_attempts=20)  # what runs beside it is lost with each of its workers
+    session = world.random.choice(list(Session.objects.order_by("pk")))
+    reason = "died during this run, and this was attempt 3 of 3"
+    world.submit_one(session, failure=reason, kill_worker=True, lines=0)
+    world.submit_one(session)
+    for _ in range(3):
+        code = world.exit_code(world.start_worker("--drain"))
+        world.inject(f"a worker ended with exit code {code}")
+        if code != -signal.SIGKILL:
+            world.broken.add("a worker was not killed by its job")
+    world.finish()
+
+
+@fault(ON_BOTH)
 def stopped_once(world: World) -> None:
     """SIGTERM or SIGINT: what runs ends by itself, and nothing new begins."""
     world.submit(4, 3)
     worker = world.start_worker()
-    _wait_until_ready(world)
+    world.wait_until_ready()
     world.random_moment()
     number = world.random.choice(STOP_SIGNALS)
     worker.send_signal(number)
@@ -115,7 +109,7 @@ def stopped_twice(world: World) -> None:
     """Two signals: what runs is interrupted and given back, and has lost no attempt."""
     world.submit(4, 3, sleep=0.3)
     worker = world.start_worker()
-    _wait_until_ready(world)
+    world.wait_until_ready()
     world.random_moment()
     first, second = world.random.sample(STOP_SIGNALS, 2)
     worker.send_signal(first)
@@ -134,7 +128,7 @@ def worker_frozen(world: World) -> None:
     """SIGSTOP until another worker has taken over, then SIGCONT."""
     world.submit(4, 3)
     first = world.start_worker("--drain")
-    _wait_until_ready(world)
+    world.wait_until_ready()
     world.random.choice((world.random_moment, world.moment_of_claim))()
     first.send_signal(signal.SIGSTOP)
     world.inject("SIGSTOP")
@@ -175,7 +169,7 @@ def clock_set_back(world: World) -> None:
     seconds = world.random.choice((2, 60, 3600))
     _write(switch, "0")
     worker = world.start_worker(program=(*SHIFTED, str(switch)))
-    _wait_until_ready(world)
+    world.wait_until_ready()
     world.random_moment()
     _write(switch, str(seconds))
     world.inject(f"{seconds} s back")
@@ -197,79 +191,6 @@ def submitter_in_the_past(world: World) -> None:
         world.submit_by_command(session, program=(*SHIFTED, str(switch)))
     world.inject(f"a prompt a session from {seconds} s ago")
     world.finish()
-
-
-# --- databases --------------------------------------------------------------
-
-
-@fault(ON_SQLITE)
-def database_locked(world: World) -> None:
-    """Another program holds the write lock for seconds, longer or shorter than is waited for."""
-    world.submit(4, 3)
-    wait = world.random.choice((1, 30))
-    worker = world.start_worker("--drain", DATABASE_URL=f"{world.database.url}?timeout={wait}")
-    world.random_moment()
-    seconds = 30.0 if world.is_long else world.random.uniform(0.5, 3)
-    with world.database.locked():
-        world.pass_time(seconds)
-    world.inject(f"locked for {seconds:.1f} s, waited for {wait} s")
-    world.end_through_trouble(worker)
-
-
-@fault(ON_SQLITE)
-def disk_full(world: World) -> None:
-    """The disk of the database fills up, and has room again a moment later."""
-    with world.database.on_small_disk() as disk:
-        world.submit(4, 3)
-        worker = world.start_worker("--drain")
-        world.random_moment()
-        _fill(disk / "fill")
-        world.inject("disk full")
-        world.pass_time(world.random.uniform(0.2, 2))
-        (disk / "fill").unlink()
-        world.inject("room again")
-        world.end_through_trouble(worker)
-
-
-@fault(ON_POSTGRESQL)
-def connections_cut(world: World) -> None:
-    """Every connection is ended by the server, a few times."""
-    world.submit(4, 3)
-    worker = world.start_worker("--drain")
-    for _ in range(world.random.choice((1, 3))):
-        world.random_moment()
-        world.inject(f"{world.database.cut_connections()} connections cut")
-    world.end_through_trouble(worker)
-
-
-@fault(ON_POSTGRESQL)
-def server_killed(world: World) -> None:
-    """kill -9 of the whole server, and a while without it."""
-    world.submit(4, 3)
-    worker = world.start_worker("--drain")
-    world.random_moment()
-    with world.database.killed():
-        world.inject("kill -9 of the server")
-        world.pass_time(world.random.choice((0, 0.5, 1.5)))
-    world.end_through_trouble(worker)
-
-
-@fault(ON_POSTGRESQL)
-def backend_killed(world: World) -> None:
-    """kill -9 of one connection's process: the server ends all others and recovers."""
-    world.submit(4, 3)
-    worker = world.start_worker("--drain")
-    world.random_moment()
-    world.database.kill_one_backend()
-    world.inject("kill -9 of a backend")
-    world.end_through_trouble(worker)
-
-
-# --- shared -----------------------------------------------------------------
-
-
-def _wait_until_ready(world: World) -> None:
-    world.until(world.is_worker_ready, "a worker to be ready")
 
 
 def _wait_for_take_over(world: World, worker: "subprocess.Popen[bytes]") -> None:
@@ -302,9 +223,3 @@ def _write(path: Path, text: str) -> None:
     part = path.with_suffix(".part")
     part.write_text(text)
     part.rename(path)
-
-
-def _fill(path: Path) -> None:
-    with path.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(1024))
