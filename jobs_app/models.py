@@ -1,7 +1,6 @@
 """The queue, its runs, its workers, and which projects are trusted."""
 
 import time
-from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +12,6 @@ from django.db.models.functions import Substr
 from django.utils import timezone
 
 from jobs_app import titles
-from sessions_app import bulk
 from sessions_app.fields import CascadeForeignKey, JSONTextField, LongNameIndex
 from sessions_app.ids import new_id
 from sessions_app.models import Session
@@ -339,23 +337,3 @@ class ProjectTrust(models.Model):
         if not self.path:
             raise ValidationError("Give the project's directory.")
         self.path = str(resolve_project(self.path))
-
-
-TRUSTED = "SELECT path FROM project_trusts WHERE path IN ({keys})"
-
-
-def is_trusted(project_path: str) -> bool:
-    return bool(trusted_paths([project_path]))
-
-
-def trusted_paths(paths: Collection[str]) -> set[str]:
-    """Those of these project paths that are trusted."""
-    return {path for (path,) in bulk.select(TRUSTED, list(paths))} if paths else set()
-
-
-def trust(paths: Sequence[str], by: str) -> int:
-    """Trust these project paths; returns how many were not trusted before."""
-    before = ProjectTrust.objects.count()
-    rows = [ProjectTrust(path=path, trusted_by=by) for path in paths]
-    ProjectTrust.objects.bulk_create(rows, ignore_conflicts=True)
-    return ProjectTrust.objects.count() - before

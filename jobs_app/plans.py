@@ -12,7 +12,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from jobs_app.agents.base import Request
-from jobs_app.models import JobAttempt, trusted_paths, validate_job_data
+from jobs_app.models import JobAttempt, validate_job_data
+from jobs_app.trusts import trusted_paths
 from sessions_app import bulk, transcript
 from sessions_app.providers import PROVIDERS
 

@@ -26,7 +26,7 @@ from sessions_app.transcript import NewMessage
 GROUP_INTERVAL = 0.01
 """Seconds between groups: lines that come close together share a commit."""
 
-END_INTERVAL = 0.002
+END_INTERVAL = 0.001
 """Seconds that the end of a run waits for other ends."""
 
 GROUP_LIMIT = 2000

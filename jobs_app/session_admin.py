@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from jobs_app.admin_forms import ProjectTrustForm
-from jobs_app.models import Job, ProjectTrust, is_trusted, trust
+from jobs_app.models import Job, ProjectTrust
+from jobs_app.trusts import is_trusted, trust
 from sessions_app.admin import SessionAdmin
 from sessions_app.admin_base import BaseAdmin, log_changes
 from sessions_app.admin_html import isolated, list_link, when

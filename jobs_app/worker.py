@@ -27,6 +27,9 @@ CUT_OFF_SHARE = 7 / 12
 """Of the worker timeout: what is left is time to notice, to end the agents and to clean up."""
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+LINGER = 0.002
+"""Seconds from a ring to the look while agents run: one claim follows all that end together."""
+
 RESCUE_INTERVAL = 10.0
 PRUNE_INTERVAL = 3600.0
 PRUNE_PAUSE = 0.05
@@ -102,6 +105,8 @@ class JobProcessor:
             self._queue_is_empty = found.queue_is_empty
             if not self._is_done:
                 await self._bell.wait(found.seconds_to_next)
+                if self._runs:
+                    await asyncio.sleep(LINGER)
 
     @property
     def _is_done(self) -> bool:

@@ -8,7 +8,8 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
-from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker, is_trusted
+from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker
+from jobs_app.trusts import is_trusted
 from sessions_app import rendering
 from sessions_app.admin_html import page_url
 from sessions_app.models import Provider, Session

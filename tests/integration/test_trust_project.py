@@ -8,7 +8,8 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 
-from jobs_app.models import ProjectTrust, is_trusted
+from jobs_app.models import ProjectTrust
+from jobs_app.trusts import is_trusted
 
 pytestmark = pytest.mark.django_db
 

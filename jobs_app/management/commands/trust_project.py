@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from jobs_app.models import ProjectTrust, trust
+from jobs_app.models import ProjectTrust
+from jobs_app.trusts import trust
 from sessions_app.projects import resolve_project
 from sessions_app.terminal import safe
 
