@@ -14,23 +14,30 @@ SWITCH_INTERVAL = 0.0005
 """Seconds for which the event loop's thread may keep this one from going on (Python's own: 0.005).
 With eight busy agents a tenth more is stored a second."""
 
+CACHE_KILOBYTES = 16_000
+"""Of SQLite's pages: enough for the ends of the indexes, which is where messages go."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def limit_idle_transactions(connection: Any, **kwargs: Any) -> None:
-    """A worker that freezes inside a transaction must not keep its locks from its successor."""
+def limit_connection(connection: Any, **kwargs: Any) -> None:
+    """What a worker may take: on PostgreSQL it must not, frozen inside a transaction, keep its
+    locks from its successor; on SQLite it reads little again, so a small cache will do."""
     if connection.vendor == "postgresql":
         milliseconds = int(settings.POKECODE_WORKER_TIMEOUT * 1000)
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET idle_in_transaction_session_timeout = {milliseconds}")
+        statement = f"SET idle_in_transaction_session_timeout = {milliseconds}"
+    else:
+        statement = f"PRAGMA cache_size = -{CACHE_KILOBYTES}"
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
 
 
 class DatabaseThread:
     """Runs functions that use the ORM, one after another, in a thread of its own."""
 
     def __init__(self) -> None:
-        connection_created.connect(limit_idle_transactions)
+        connection_created.connect(limit_connection)
         sys.setswitchinterval(SWITCH_INTERVAL)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
 
