@@ -178,7 +178,8 @@ class World:
         self.end(self.start_worker("--drain"))
 
     def judge(self) -> None:
-        connection.close()  # it may have been cut
+        # A connection may have been cut, and a server that was killed may still recover.
+        self.until(lambda: Job.objects.exists() or True, "an answer of the database")
         self.problems.extend(oracle.check(self))
         self.summary = oracle.summary()
 

@@ -133,6 +133,20 @@ def test_a_stray_without_any_environment_ends_with_its_run(project, tmp_path, su
     assert not psutil.pid_exists(pid_in(tmp_path / "pid"))
 
 
+def test_an_orphan_is_noticed_at_once_and_only_while_there_is_one(subreaper, tmp_path):
+    assert tree.has_no_orphans()
+    script = f"setsid sleep 1000 >/dev/null 2>&1 & echo $! > {tmp_path / 'pid'}"
+    with started(["sh", "-c", script], start_new_session=True) as parent:
+        parent.wait()
+    assert not tree.has_no_orphans()
+    psutil.Process(pid_in(tmp_path / "pid")).kill()
+    wait_for(tree.has_no_orphans)
+
+
+def test_without_adoption_nobody_can_say_that_there_are_no_orphans():
+    assert not tree.has_no_orphans()
+
+
 def leaving_stray(path) -> list[str]:
     """A run that ends while a process of it without environment goes on, for certain."""
     stray = f"env -i setsid sleep 1000 >/dev/null 2>&1 & echo $! > {path}"

@@ -1,6 +1,7 @@
 """The job processor as a user runs it: real commands, real processes, a fake agent."""
 
 import json
+import shlex
 import signal
 import string
 import subprocess
@@ -49,6 +50,29 @@ def test_the_agent_sees_none_of_our_secrets_and_no_prompt_in_its_arguments(site,
     ]
     assert ours == ["POKECODE_RUN"]
     assert "FAKE" not in " ".join(seen["argv"])
+
+
+def test_a_run_knows_the_commits_before_and_after_it(site, tmp_path):
+    session = site.session()
+    git = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    commit = [*git, "commit", "--quiet", "--allow-empty", "--message=Work"]
+    project = site.projects / "one"
+    for command in (["git", "init", "--quiet"], commit):
+        subprocess.run(command, cwd=project, check=True)
+    agent = tmp_path / "agent.sh"
+    result = json.dumps({"type": "result", "subtype": "success", "is_error": False})
+    agent.write_text(f"cat > /dev/null\n{shlex.join(commit)}\necho {shlex.quote(result)}\n")
+    before = head(project)
+    job = site.submit(session, "Commit something")
+    site.drain(POKECODE_CLAUDE_COMMAND=f"/bin/sh {agent}")
+    (attempt,) = site.attempts(job)
+    assert attempt["outcome"] == "succeeded"
+    assert (attempt["git_head_before"], attempt["git_head_after"]) == (before, head(project))
+    assert before != head(project)
+
+
+def head(project) -> str:
+    return subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=project, text=True).strip()
 
 
 def test_the_second_prompt_resumes_the_conversation_of_the_first(site, tmp_path):
