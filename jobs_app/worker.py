@@ -162,7 +162,7 @@ class JobProcessor:
             running = set(self._runs)  # a claim may add to it while the beat is written
             began = time.monotonic()
             try:
-                held = await self._database(_beat, self._row.pk, self._stopping)
+                held = await self._database(_beat, self._row, self._stopping)
             except (OperationalError, InterfaceError):
                 continue
             self._last_heartbeat = began
@@ -200,7 +200,7 @@ class JobProcessor:
                     self._stop_run(attempt_id, "lease lost")
 
     async def _end_closed_runs(self) -> None:
-        """Before the first claim: a session that was moved away may have been moved back."""
+        """What goes on here of sessions that were moved away; they may have been moved back."""
         run_ids = await asyncio.to_thread(tree.run_ids)
         with suppress(OperationalError, InterfaceError):
             for attempt in await self._database(maintenance.closed_runs, run_ids):
@@ -208,6 +208,7 @@ class JobProcessor:
 
     async def _rescue(self) -> None:
         """A sweep whose killing does not hold up the database's thread."""
+        await self._end_closed_runs()
         for attempt in await self._database(maintenance.abandoned_here, self._row.pk):
             if await asyncio.to_thread(maintenance.end_run, attempt):
                 await self._database(queue.rescue, attempt)
@@ -231,6 +232,7 @@ class JobProcessor:
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
+        loop.add_signal_handler(signal.SIGWINCH, lambda: None)  # any signal wakes the loop now
 
     def stop(self) -> None:
         """First call: drain. Second call: interrupt the agents and give their jobs back."""
@@ -270,7 +272,10 @@ def _release(attempt_id: str) -> None:
     queue.release(attempt, RunReport(Outcome.INTERRUPTED, "The run never began."))
 
 
-def _beat(worker_id: str, stopping: bool) -> set[str]:
+def _beat(worker: Worker, stopping: bool) -> set[str]:
     """Write the heartbeat; returns the attempts that this worker still holds."""
-    Worker.objects.filter(pk=worker_id).update(heartbeat_at=timezone.now(), stopping=stopping)
-    return set(JobAttempt.objects.held_by(worker_id).values_list("pk", flat=True))
+    worker.heartbeat_at, worker.stopping = timezone.now(), stopping
+    beat = {"heartbeat_at": worker.heartbeat_at, "stopping": stopping}
+    if not Worker.objects.filter(pk=worker.pk).update(**beat):
+        worker.save(force_insert=True)  # its host has slept so long that others forgot it
+    return set(JobAttempt.objects.held_by(worker.pk).values_list("pk", flat=True))

@@ -126,11 +126,21 @@ def _change(
         f"{_cast(f'new.column{number}', field)}"
         for number, field in enumerate(fields, start=1)
     ]
+    prepared = _prepared([*fields, pk], rows)
+    _lock_in_order(model, [row[-1] for row in prepared])
     _execute(
         f"UPDATE {table} SET {', '.join(changes)} FROM (VALUES {{rows}}) AS new "  # noqa: S608
         f"WHERE {table}.{_column(pk)} = {place}",
-        _prepared([*fields, pk], rows),
+        prepared,
     )
+
+
+def _lock_in_order(model: type[models.Model], keys: Sequence[Any]) -> None:
+    """PostgreSQL changes the rows of one statement in an order of its own: two writers that
+    have rows in common would wait for each other."""
+    if connection.vendor == "postgresql" and len(keys) > 1:
+        statement = f"SELECT 1 FROM {_table(model)} WHERE id IN ({{keys}}) "  # noqa: S608
+        select(statement + "ORDER BY id FOR NO KEY UPDATE", keys)
 
 
 def _cast(value: str, field: Field) -> str:

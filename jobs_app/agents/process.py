@@ -115,7 +115,7 @@ class AgentProcess:
         Raises what `on_line` raised, if it did: the run was stopped then.
         """
         await self._exited.wait()
-        await self._end_rest()
+        await self._rest
         await self._read_rest()
         if self._failure is not None:
             raise self._failure
@@ -154,6 +154,7 @@ class AgentProcess:
         self._signal(signal.SIGKILL)  # what is left of its group; before `reap` frees the id
         tree.reap(self._process)
         self._input.close()
+        self._rest = asyncio.ensure_future(self._end_rest())  # also while nobody waits yet
         self._exited.set()
 
     def _later(self, delay: float, action: Callable[..., None], *arguments: object) -> None:

@@ -30,7 +30,8 @@ from jobs_app.agents.base import RUN_MARKER
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 ENDED = "ZX"  # zombie, dead: proc_pid_stat(5)
 PAUSE = 0.001
-"""Seconds between two looks at what remains."""
+LONGEST_PAUSE = 0.1
+"""Seconds between two looks at what remains: the first pause, and what doubling it may reach."""
 
 
 class StillAlive(Exception):
@@ -130,19 +131,25 @@ def reap_adopted() -> list[int]:
     and what else this program starts (git) stays in its session, which
     nothing that a run started can be in.
     """
+    return [process.pid for process in _adopted() if process.state not in ENDED]
+
+
+def _adopted() -> list[_Process]:
+    """The adopted processes as they were a moment ago; those that had ended are released."""
     with _reaping:  # no run is half started or half reaped now
         others = (pid for pid in _children() if pid not in _live)
         adopted = [process for process in map(_stat, others) if _is_adopted(process)]
         for process in adopted:
             if process.state in ENDED:
                 os.waitpid(process.pid, os.WNOHANG)
-    return [process.pid for process in adopted if process.state not in ENDED]
+    return adopted
 
 
 def has_no_orphans() -> bool:
     """True when nothing of the runs that have ended lives on: it would descend from an adopted
-    process. False where that cannot be told."""
-    return _is_subreaper and not reap_adopted()
+    process. False where that cannot be told, as when one that has just ended may have left us
+    its children."""
+    return _is_subreaper and not _adopted()
 
 
 def end_run(run: Run, timeout: float = 5) -> int:
@@ -172,14 +179,15 @@ def _end_all(
     """
     deadline = time.monotonic() + timeout
     ended: set[int] = set()
-    looks_without_any = 0
+    looks_without_any, pause = 0, PAUSE
     while looks_without_any < 2:
         pids = remaining()
         looks_without_any = 0 if pids else looks_without_any + 1
         if pids and time.monotonic() >= deadline:
             raise StillAlive(pids)
         ended.update(pid for pid in pids if _kill(pid, belongs))
-        time.sleep(PAUSE)
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
     return len(ended)
 
 

@@ -12,6 +12,7 @@ from jobs_app import maintenance, queue
 from jobs_app.agents.base import RUN_MARKER
 from jobs_app.maintenance import RescueCount
 from jobs_app.models import Job, JobAttempt, JobStatus, Worker
+from jobs_app.worker import _beat
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
@@ -97,3 +98,9 @@ def test_a_job_cancelled_while_its_worker_was_gone_ends_as_cancelled(attempt):
     Worker.objects.all().delete()
     maintenance.rescue()
     assert status() == JobStatus.CANCELLED
+
+
+def test_a_worker_that_others_forgot_while_its_host_slept_is_known_again(attempt, worker):
+    Worker.objects.all().delete()
+    assert _beat(worker, stopping=False) == {attempt.pk}
+    assert list(Worker.objects.alive()) == [worker]

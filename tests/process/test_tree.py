@@ -139,8 +139,11 @@ def test_an_orphan_is_noticed_at_once_and_only_while_there_is_one(subreaper, tmp
     with started(["sh", "-c", script], start_new_session=True) as parent:
         parent.wait()
     assert not tree.has_no_orphans()
-    psutil.Process(pid_in(tmp_path / "pid")).kill()
-    wait_for(tree.has_no_orphans)
+    orphan = psutil.Process(pid_in(tmp_path / "pid"))
+    orphan.kill()
+    wait_for(lambda: orphan.status() == psutil.STATUS_ZOMBIE)
+    assert not tree.has_no_orphans()  # its children may have come to us since we looked
+    assert tree.has_no_orphans()
 
 
 def test_without_adoption_nobody_can_say_that_there_are_no_orphans():
