@@ -107,9 +107,10 @@ class Recorder:
         return group
 
     async def _store(self, group: Sequence[Entry]) -> None:
+        receipt: list[str] = []
         for delay in _delays():
             try:
-                held = await self._database(_commit, group)
+                held = await self._database(_commit, group, receipt)
             except (OperationalError, InterfaceError) as error:
                 logger.warning("Storing output failed (%s): trying again.", _first_line(error))
                 await asyncio.sleep(delay)
@@ -140,12 +141,19 @@ class Recorder:
                 self._waiting_for.pop(entry.attempt.pk).set_result(entry.attempt.pk in held)
 
 
-def _commit(group: Sequence[Entry]) -> set[str]:
-    """Store a group in one transaction; returns the attempts whose lease had not moved."""
+def _commit(group: Sequence[Entry], receipt: list[str]) -> set[str]:
+    """Store a group in one transaction; returns the attempts whose lease had not moved.
+
+    `receipt` gets the ids of the messages. At another try it tells whether the one before
+    was committed although its answer was lost: then they are not stored again.
+    """
     with transaction.atomic():
         held = queue.held({entry.attempt.id: entry.attempt for entry in group}.values())
         items = [entry.item for entry in group if entry.attempt.id in held]
-        transcript.store([item for item in items if isinstance(item, NewMessage)])
+        # Behind the lock of `held`, which a commit that is still under way holds as well.
+        if not transcript.is_stored(receipt):
+            messages = [item for item in items if isinstance(item, NewMessage)]
+            receipt[:] = transcript.store(messages)
         queue.record_starts([item for item in items if isinstance(item, Start)])
         queue.end([item for item in items if isinstance(item, Ending)])
     return held

@@ -93,6 +93,11 @@ def store(messages: Sequence[NewMessage]) -> list[str]:
     return ids
 
 
+def is_stored(ids: Sequence[str]) -> bool:
+    """Whether the messages of these ids, which one call of `store` gave, are there."""
+    return bool(ids) and SessionMessage.objects.filter(pk=ids[0]).exists()
+
+
 def edit(message: SessionMessage) -> None:
     """Save a changed message; its session's token count follows."""
     with transaction.atomic():

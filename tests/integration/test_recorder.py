@@ -113,6 +113,32 @@ def test_a_database_that_is_locked_or_full_for_a_while_loses_nothing(attempt, mo
     assert stored(attempt) == ["kept"]
 
 
+def test_a_commit_whose_answer_was_lost_stores_nothing_twice(attempt, monkeypatch):
+    commit, tries = recorder._commit, []
+
+    def unheard(group, receipt):
+        held = commit(group, receipt)
+        tries.append(group)
+        if len(tries) < 3:
+            raise OperationalError("connection lost")
+        return held
+
+    monkeypatch.setattr(recorder, "_commit", unheard)
+
+    async def use(writer):
+        for text in ("one", "two"):
+            writer.add(attempt, message(attempt, text))
+        while len(tries) < 3:
+            await asyncio.sleep(0.01)
+        return await writer.end(completed(attempt))
+
+    record(use)
+    assert stored(attempt) == ["one", "two"]
+    attempt.session.refresh_from_db()
+    assert attempt.session.message_count == 3  # with the prompt
+    assert Job.objects.get().status == "completed"
+
+
 def test_a_recorder_that_stops_tells_the_runs_that_wait_for_it(attempt):
     async def main() -> None:
         database = DatabaseThread()
