@@ -82,7 +82,7 @@ class JobProcessor:
         ]
         logger.info("Worker %s started with %d slots.", self._row, self._concurrency)
         try:
-            await self._end_closed_runs()
+            await self._end_closed_runs()  # a session may be claimed that was moved away and back
             await self._process()
         except Exception as error:
             self._fail(error)
@@ -200,7 +200,7 @@ class JobProcessor:
                     self._stop_run(attempt_id, "lease lost")
 
     async def _end_closed_runs(self) -> None:
-        """What goes on here of sessions that were moved away; they may have been moved back."""
+        """What goes on here of sessions that were moved to another host."""
         run_ids = await asyncio.to_thread(tree.run_ids)
         with suppress(OperationalError, InterfaceError):
             for attempt in await self._database(maintenance.closed_runs, run_ids):
@@ -262,9 +262,11 @@ class JobProcessor:
 
 async def _repeat(sweep: Callable[[], Awaitable[None]], interval: float) -> None:
     while True:
+        pause = RESCUE_INTERVAL  # also for a rarer sweep that the database has interrupted
         with suppress(OperationalError, InterfaceError):
             await sweep()
-        await asyncio.sleep(interval)
+            pause = interval
+        await asyncio.sleep(pause)
 
 
 def _release(attempt_id: str) -> None:

@@ -24,9 +24,7 @@ def worker_killed(world: World) -> None:
     for _ in range(world.random.choice((1, 1, 2))):
         worker = world.start_worker()
         world.random_moment()
-        worker.kill()
-        worker.wait()
-        world.inject("kill -9 of the worker")
+        _kill(world, worker)
     world.finish()
 
 
@@ -174,9 +172,7 @@ def clock_set_back(world: World) -> None:
     _write(switch, str(seconds))
     world.inject(f"{seconds} s back")
     world.random_moment()
-    worker.kill()
-    worker.wait()
-    world.inject("kill -9 of the worker")
+    _kill(world, worker)
     world.finish()
 
 
@@ -223,3 +219,9 @@ def _write(path: Path, text: str) -> None:
     part = path.with_suffix(".part")
     part.write_text(text)
     part.rename(path)
+
+
+def _kill(world: World, worker: "subprocess.Popen[bytes]") -> None:
+    worker.kill()
+    worker.wait()
+    world.inject("kill -9 of the worker")
