@@ -9,12 +9,12 @@ import logging
 import os
 import tempfile
 from collections import deque
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-from jobs_app.leases import Ending, Start
+from jobs_app.leases import Entry
 from jobs_app.models import JobAttempt
 from sessions_app.transcript import NewMessage
 
@@ -24,21 +24,6 @@ MEMORY_LIMIT = 32 * 1024 * 1024
 values = attrgetter(*(field.name for field in fields(NewMessage)))
 
 logger = logging.getLogger(__name__)
-
-Item: TypeAlias = NewMessage | Start | Ending
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What a run leaves: a message, the start of its process, or its end."""
-
-    attempt: JobAttempt
-    item: Item
-
-    @property
-    def size(self) -> int:
-        return len(self.item.content) if isinstance(self.item, NewMessage) else 0
-
 
 class Backlog:
     """Entries, first in, first out: `_head` in memory, then `_spool` on disk, then `_tail`.

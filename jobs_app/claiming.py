@@ -1,4 +1,4 @@
-"""The statements that take jobs from the queue, however long it is.
+"""Which jobs of the queue may run now, found quickly however long it is.
 
 Most often one of the oldest pending jobs may run, so those are tried first. Where
 a long queue begins with many that may not, the first unfinished job of each session
@@ -6,9 +6,13 @@ is tried: no other can be claimed, however many prompts wait behind it.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
+
+from jobs_app.models import Job
+from sessions_app import bulk
+from sessions_app.models import Session
 
 WINDOW = 100
 """How many of the oldest pending jobs are tried first, beside as many as are wanted."""
@@ -58,18 +62,22 @@ RECURSIVE candidate(id, session_id) AS MATERIALIZED (
     "chosen": "job.id = candidate.id AND COALESCE(job.status, '') = 'pending'",
 }
 
+JOB_COLUMNS = ("id", "session_id", "prompt_id", "status", "data", "attempts", "max_attempts")
+SESSION_COLUMNS = ("provider", "project_path", "context", "metadata")
+
 # Oldest first by id (ids increase with time). A job waits while its session is
 # archived, at home on another host, has a run open, or has an earlier job that
 # is not finished. On PostgreSQL a row that another worker is taking is skipped,
-# not waited for.
-TAKE = """
-WITH {candidates},
+# not waited for; what is read beside the lock is what the row holds once locked.
+RUNNABLE = f"""
+WITH {{candidates}},
 runnable AS MATERIALIZED (
-    SELECT job.id
-    FROM {jobs}
+    SELECT {", ".join(f"job.{name}" for name in JOB_COLUMNS)},
+           {", ".join(f"session.{name}" for name in SESSION_COLUMNS)}
+    FROM {{jobs}}
     JOIN sessions AS session ON session.id = job.session_id
     LEFT JOIN session_hosts AS home ON home.session_id = job.session_id
-    WHERE {chosen}
+    WHERE {{chosen}}
       AND (job.next_retry_at IS NULL OR job.next_retry_at <= %s)
       AND session.state = 'active'
       AND (home.host IS NULL OR home.host = %s)
@@ -79,13 +87,14 @@ runnable AS MATERIALIZED (
       )
     ORDER BY job.id
     LIMIT %s
-    {lock}
+    {{lock}}
 )
-UPDATE job_queue
-SET status = 'processing', attempts = attempts + 1, started_at = %s, next_retry_at = NULL
-WHERE id IN (SELECT id FROM runnable)
-RETURNING id, (SELECT COUNT(*) FROM candidate)
-"""
+SELECT runnable.*,
+       (SELECT MAX(run.number) FROM job_attempts AS run WHERE run.job_id = runnable.id),
+       EXISTS (SELECT 1 FROM session_hosts AS home WHERE home.session_id = runnable.session_id),
+       (SELECT COUNT(*) FROM candidate)
+FROM runnable ORDER BY runnable.id
+"""  # noqa: S608 - our own names
 
 IS_LONG = "SELECT 1 FROM job_queue {by_id} WHERE status = 'pending' LIMIT 1 OFFSET {window}"
 
@@ -100,32 +109,44 @@ DIALECTS = {
 }
 
 
-def take(now: datetime, host: str, limit: int) -> list[str]:
-    """Mark the oldest jobs that may run on this host as processing; returns their ids."""
+class Claim(NamedTuple):
+    """A job that may run, with its session; `runs` is how many it had before, `is_settled`
+    whether its session has a host already."""
+
+    job: Job
+    runs: int
+    is_settled: bool
+
+
+def runnable(now: datetime, host: str, limit: int) -> list[Claim]:
+    """The oldest jobs that may run on this host, locked until the transaction ends."""
     window = WINDOW + limit
-    rows = _take(OLDEST, now, host, limit, window)
+    rows = _runnable(OLDEST, now, host, limit, window)
     if len(rows) < limit and _is_longer_than(window, rows):
-        rows += _take(FIRST_OF_SESSION, now, host, limit - len(rows), window)
-    return [job_id for job_id, _ in rows]
+        rows = _runnable(FIRST_OF_SESSION, now, host, limit, window)
+    return _claims(rows)
 
 
-def _take(
+def _runnable(
     source: dict[str, str], now: datetime, host: str, limit: int, window: int
-) -> list[tuple[str, int]]:
-    """The ids of the jobs taken, each with the number of those tried."""
+) -> list[tuple[Any, ...]]:
     words = {**DIALECTS[connection.vendor], "window": window}
     parts = {name: text.format(**words) for name, text in source.items()}
     moment = connection.ops.adapt_datetimefield_value(now)
-    return _rows(TAKE.format(**words, **parts), moment, host, limit, moment)
+    return bulk.select(RUNNABLE.format(**words, **parts), [], moment, host, limit)
 
 
-def _is_longer_than(window: int, taken: list[tuple[str, int]]) -> bool:
-    if taken:
-        return taken[0][1] == window
-    return bool(_rows(IS_LONG.format(**DIALECTS[connection.vendor], window=window)))
+def _is_longer_than(window: int, found: list[tuple[Any, ...]]) -> bool:
+    if found:
+        return bool(found[0][-1] == window)
+    return bool(bulk.select(IS_LONG.format(**DIALECTS[connection.vendor], window=window), []))
 
 
-def _rows(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return cursor.fetchall()
+def _claims(rows: list[tuple[Any, ...]]) -> list[Claim]:
+    width = len(JOB_COLUMNS)
+    jobs = bulk.instances(Job, JOB_COLUMNS, (row[:width] for row in rows))
+    ours = ([job.session_id, *row[width:-3]] for job, row in zip(jobs, rows, strict=True))
+    sessions = bulk.instances(Session, ("id", *SESSION_COLUMNS), ours)
+    for job, session in zip(jobs, sessions, strict=True):
+        job.session = session
+    return [Claim(job, row[-3] or 0, bool(row[-2])) for job, row in zip(jobs, rows, strict=True)]

@@ -4,21 +4,21 @@ The lowest layer of the queue: `jobs_app.queue` alone calls it, inside its trans
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection
 
+from jobs_app.claiming import Claim
 from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker
 from sessions_app import bulk
 from sessions_app.ids import new_id
-from sessions_app.models import Session
 from sessions_app.providers import Usage
+from sessions_app.transcript import NewMessage, State
 
 BACKOFF_CAP = timedelta(minutes=10)
 RATE_LIMIT_WAIT = timedelta(minutes=5)
@@ -82,42 +82,25 @@ class Start:
     git_head: str | None = None
 
 
-JOB_COLUMNS = ("id", "session_id", "prompt_id", "status", "data", "attempts", "max_attempts")
-SESSION_COLUMNS = ("id", "provider", "project_path", "context", "metadata")
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a run leaves: a message, the start of its process, or its end."""
 
-CLAIMED = f"""
-SELECT {", ".join(f"job.{name}" for name in JOB_COLUMNS)},
-       {", ".join(f"session.{name}" for name in SESSION_COLUMNS)},
-       (SELECT MAX(run.number) FROM job_attempts AS run WHERE run.job_id = job.id),
-       EXISTS (SELECT 1 FROM session_hosts AS home WHERE home.session_id = session.id)
-FROM job_queue AS job JOIN sessions AS session ON session.id = job.session_id
-WHERE job.id IN ({{keys}}) ORDER BY job.id
-"""  # noqa: S608 - our own names
+    attempt: JobAttempt
+    item: NewMessage | Start | Ending
+
+    @property
+    def size(self) -> int:
+        return len(self.item.content) if isinstance(self.item, NewMessage) else 0
+
+
+TAKEN_COLUMNS = ("status", "attempts", "started_at", "next_retry_at")
+JOB_COLUMNS = ("status", "error", "completed_at", "next_retry_at", "attempts")
 
 HELD = """
 SELECT id, worker_id, cancel_requested_at IS NOT NULL FROM job_attempts
 WHERE finished_at IS NULL AND id IN ({keys}) ORDER BY id
 """
-
-
-class Claim(NamedTuple):
-    """A job just claimed, with its session; `runs` is how many it had before, `is_settled`
-    whether its session has a host already."""
-
-    job: Job
-    runs: int
-    is_settled: bool
-
-
-def claimed(job_ids: Sequence[str]) -> list[Claim]:
-    """All that a claim and its run need of these jobs, in one statement."""
-    rows = bulk.select(CLAIMED, job_ids)
-    width = len(JOB_COLUMNS)
-    jobs = bulk.instances(Job, JOB_COLUMNS, (row[:width] for row in rows))
-    sessions = bulk.instances(Session, SESSION_COLUMNS, (row[width:-2] for row in rows))
-    for job, session in zip(jobs, sessions, strict=True):
-        job.session = session
-    return [Claim(job, row[-2] or 0, bool(row[-1])) for job, row in zip(jobs, rows, strict=True)]
 
 
 def open_attempts(worker: Worker, claims: Sequence[Claim], now: datetime) -> list[JobAttempt]:
@@ -144,10 +127,28 @@ def settle(host: str, claims: Sequence[Claim]) -> None:
     bulk.insert(SessionHost, ("id", "session_id"), rows, shared={"host": host})
 
 
-def mark_working(attempts: Sequence[JobAttempt], now: datetime) -> None:
-    names = ("is_working", "current_job_id", "last_job_status", "updated_at")
-    rows = [(True, run.job_id, JobStatus.PROCESSING, now, run.session_id) for run in attempts]
-    bulk.update(Session, names, sorted(rows, key=itemgetter(-1)))
+def take(claims: Sequence[Claim], shown: Collection[str], now: datetime) -> None:
+    """Let the jobs of these claims run; `shown` are those whose data has their message's id now."""
+    for job, _, _ in claims:
+        job.status, job.attempts = JobStatus.PROCESSING, job.attempts + 1
+        job.started_at, job.next_retry_at = now, None
+    jobs = [claim.job for claim in claims]
+    _save(TAKEN_COLUMNS, (job for job in jobs if job.pk not in shown))
+    _save((*TAKEN_COLUMNS, "data"), (job for job in jobs if job.pk in shown))
+
+
+def _save(names: Sequence[str], jobs: Iterable[Job]) -> None:
+    bulk.update(Job, names, ([getattr(job, name) for name in (*names, "id")] for job in jobs))
+
+
+def states_while_running(claims: Sequence[Claim]) -> dict[str, State]:
+    return {job.session_id: State(True, job.pk, JobStatus.PROCESSING) for job, _, _ in claims}
+
+
+def record_starts(starts: Sequence[Start]) -> None:
+    """Note which process runs each of these held attempts, so that a later worker can find it."""
+    rows = [(s.pid, s.process_started, s.git_head, s.attempt.pk) for s in starts]
+    bulk.update(JobAttempt, ("pid", "process_started", "git_head_before"), rows)
 
 
 def held(attempts: Iterable[JobAttempt]) -> dict[str, bool]:
@@ -158,23 +159,20 @@ def held(attempts: Iterable[JobAttempt]) -> dict[str, bool]:
     return {pk: bool(asked) for pk, worker_id, asked in rows if holders[pk] == worker_id}
 
 
-def close(endings: Sequence[Ending], cancelled: set[str], now: datetime) -> None:
-    states = [_state_after(ending, ending.attempt.pk in cancelled, now) for ending in endings]
+def close(endings: Sequence[Ending], cancelled: set[str], now: datetime) -> dict[str, State]:
+    """Close these held attempts and what they make of their jobs; returns what that makes of
+    their sessions."""
+    outcomes = {e.attempt.job_id: _job_after(e, e.attempt.pk in cancelled, now) for e in endings}
     bulk.update(JobAttempt, RUN_COLUMNS, (_run_row(ending, now) for ending in endings))
-    bulk.update(
-        Job,
-        ("status", "error", "completed_at", "next_retry_at", "attempts"),
-        ((*state, end.attempt.job_id) for state, end in zip(states, endings, strict=True)),
-    )
-    sessions = [
-        (False, None, state[0], now, ending.attempt.session_id)
-        for state, ending in zip(states, endings, strict=True)
-    ]
-    names = ("is_working", "current_job_id", "last_job_status", "updated_at")
-    bulk.update(Session, names, sorted(sessions, key=itemgetter(-1)))
+    bulk.lock(Job, outcomes)
+    bulk.update(Job, JOB_COLUMNS, ((*values, pk) for pk, values in outcomes.items()))
+    return {
+        ending.attempt.session_id: State(False, None, outcomes[ending.attempt.job_id][0])
+        for ending in endings
+    }
 
 
-def _state_after(ending: Ending, cancelled: bool, now: datetime) -> tuple[Any, ...]:
+def _job_after(ending: Ending, cancelled: bool, now: datetime) -> tuple[Any, ...]:
     """The job's status, error, completed_at, next_retry_at and attempts after this end.
 
     The attempt's own copy of the job tells: while a lease is held nobody else changes it.

@@ -18,7 +18,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jobs_app import claiming, leases
-from jobs_app.leases import End, Ending, RunReport, Start
+from jobs_app.leases import End, Ending, Entry, RunReport, Start
 from jobs_app.models import (
     Job,
     JobAttempt,
@@ -29,7 +29,7 @@ from jobs_app.models import (
     Worker,
     validate_job_data,
 )
-from sessions_app import bulk, changes, transcript
+from sessions_app import changes, transcript
 from sessions_app.ids import new_id_after
 from sessions_app.models import MessageType, Session, SessionState
 from sessions_app.providers import events
@@ -144,7 +144,7 @@ def remove(jobs: Iterable[Job]) -> int:
     """Delete jobs with their attempts; ValidationError, and none deleted, if one is running."""
     with transaction.atomic():
         ids = [job.pk for job in jobs]
-        locked = list(Job.objects.select_for_update().filter(pk__in=ids))
+        locked = list(Job.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
         running = [job for job in locked if job.status == JobStatus.PROCESSING]
         if running:
             raise ValidationError(
@@ -172,30 +172,41 @@ def claim(worker: Worker, limit: int = 1) -> list[JobAttempt]:
 
 def _claim(worker: Worker, limit: int, now: datetime) -> list[JobAttempt]:
     with transaction.atomic():
-        ids = claiming.take(now, worker.host, limit)
-        if not ids:
+        claims = claiming.runnable(now, worker.host, limit)
+        if not claims:
             return []
-        claims = leases.claimed(ids)
         attempts = leases.open_attempts(worker, claims, now)
-        _show_prompts([claim.job for claim in claims])
-        leases.mark_working(attempts, now)
+        new = [claim.job for claim in claims if _is_new(claim.job.data)]
+        ids = transcript.store(_prompts(new), leases.states_while_running(claims))
+        for job, message_id in zip(new, ids, strict=True):
+            job.data["messageId"] = message_id
+        leases.take(claims, {job.pk for job in new}, now)
         leases.settle(worker.host, claims)
         changes.announce(changes.JOBS)
     return attempts
 
 
-def held(attempts: Iterable[JobAttempt]) -> set[str]:
-    """Which of these attempts are still open and held by their worker, locked until commit."""
-    return set(leases.held(attempts))
+def record(entries: Sequence[Entry], receipt: list[str]) -> set[str]:
+    """Store what runs have left, in one transaction; what a run left that has lost its lease is
+    dropped. Returns the attempts that were held.
 
-
-def record_starts(starts: Sequence[Start]) -> None:
-    """Note which process runs each attempt, so that a later worker can find it.
-
-    Only for attempts that are known to be held in this transaction.
+    `receipt` gets the ids of the messages. At another try it tells whether the one before
+    was committed although its answer was lost: then they are not stored again.
     """
-    rows = [(s.pid, s.process_started, s.git_head, s.attempt.pk) for s in starts]
-    bulk.update(JobAttempt, ("pid", "process_started", "git_head_before"), rows)
+    with transaction.atomic():
+        held = leases.held({entry.attempt.id: entry.attempt for entry in entries}.values())
+        items = [entry.item for entry in entries if entry.attempt.id in held]
+        endings = [item for item in items if isinstance(item, Ending)]
+        leases.record_starts([item for item in items if isinstance(item, Start)])
+        states = leases.close(endings, {pk for pk, asked in held.items() if asked}, timezone.now())
+        # Behind the lock of `held`, which a commit that is still under way holds as well.
+        is_repeated = transcript.is_stored(receipt)
+        messages = [item for item in items if isinstance(item, NewMessage)]
+        stored = transcript.store([] if is_repeated else messages, states)
+        receipt[:] = receipt if is_repeated else stored
+        if endings:
+            changes.announce(changes.JOBS)
+    return set(held)
 
 
 def complete(attempt: JobAttempt, report: RunReport) -> bool:
@@ -223,18 +234,6 @@ def defer(attempt: JobAttempt, report: RunReport, until: datetime | None) -> boo
     return _end(Ending(attempt, report, End.DEFER, until=until))
 
 
-def end(endings: Sequence[Ending]) -> set[str]:
-    """Close these runs, each by its verb; returns the attempts whose lease had not moved."""
-    if not endings:
-        return set()
-    with transaction.atomic(savepoint=False):
-        held = leases.held(ending.attempt for ending in endings)
-        ended = [ending for ending in endings if ending.attempt.pk in held]
-        leases.close(ended, {pk for pk, asked in held.items() if asked}, timezone.now())
-        changes.announce(changes.JOBS)
-    return set(held)
-
-
 def rescue(attempt: JobAttempt) -> bool:
     """Close an attempt whose worker is gone; call it only when nothing of its run is left."""
     job = attempt.job
@@ -242,11 +241,9 @@ def rescue(attempt: JobAttempt) -> bool:
     error = f"The worker on {attempt.host} died during this run" + (
         f", and this was attempt {job.attempts} of {job.max_attempts}." if last else "."
     )
-    with transaction.atomic():
-        if not held([attempt]):
-            return False
-        transcript.store([failure_message(attempt, error)])
-        return fail(attempt, RunReport(Outcome.LOST, error))
+    ending = Ending(attempt, RunReport(Outcome.LOST, error), End.FAIL)
+    left = [failure_message(attempt, error), ending]
+    return bool(record([Entry(attempt, item) for item in left], []))
 
 
 def move(session: Session, host: str) -> None:
@@ -283,7 +280,7 @@ def prune(age: timedelta, batch: int = 100) -> int:
 
 
 def _end(ending: Ending) -> bool:
-    return bool(end([ending]))
+    return bool(record([Entry(ending.attempt, ending)], []))
 
 
 def _options(
@@ -312,23 +309,16 @@ def _require_active(session_id: str) -> None:
         raise ValidationError("This session is archived: make it active again first.")
 
 
-def _show_prompts(jobs: Sequence[Job]) -> None:
-    # Wrong data (changed behind our back) shows nothing here and fails when it is run.
-    new = [job for job in jobs if _is_new(job.data)]
-    ids = transcript.store(
-        [
-            NewMessage(
-                session_id=job.session_id,
-                provider=job.session.provider,
-                type=MessageType.USER,
-                content=events.prompt(job.prompt, job.prompt_id).raw,
-            )
-            for job in new
-        ]
-    )
-    for job, message_id in zip(new, ids, strict=True):
-        job.data["messageId"] = message_id
-    bulk.update(Job, ("data",), ((job.data, job.pk) for job in new))
+def _prompts(jobs: Sequence[Job]) -> list[NewMessage]:
+    return [
+        NewMessage(
+            session_id=job.session_id,
+            provider=job.session.provider,
+            type=MessageType.USER,
+            content=events.prompt(job.prompt, job.prompt_id).raw,
+        )
+        for job in jobs
+    ]
 
 
 def _is_new(data: Any) -> bool:

@@ -13,14 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError
 
 from jobs_app import queue
-from jobs_app.backlog import Backlog, Entry
+from jobs_app.backlog import Backlog
 from jobs_app.database import DatabaseThread
-from jobs_app.leases import Ending, Start
+from jobs_app.leases import Ending, Entry, Start
 from jobs_app.models import JobAttempt
-from sessions_app import transcript
 from sessions_app.transcript import NewMessage
 
 GROUP_INTERVAL = 0.01
@@ -110,7 +109,7 @@ class Recorder:
         receipt: list[str] = []
         for delay in _delays():
             try:
-                held = await self._database(_commit, group, receipt)
+                held = await self._database(queue.record, group, receipt)
             except (OperationalError, InterfaceError) as error:
                 logger.warning("Storing output failed (%s): trying again.", _first_line(error))
                 await asyncio.sleep(delay)
@@ -139,24 +138,6 @@ class Recorder:
         for entry in group:
             if not isinstance(entry.item, NewMessage):
                 self._waiting_for.pop(entry.attempt.pk).set_result(entry.attempt.pk in held)
-
-
-def _commit(group: Sequence[Entry], receipt: list[str]) -> set[str]:
-    """Store a group in one transaction; returns the attempts whose lease had not moved.
-
-    `receipt` gets the ids of the messages. At another try it tells whether the one before
-    was committed although its answer was lost: then they are not stored again.
-    """
-    with transaction.atomic():
-        held = queue.held({entry.attempt.id: entry.attempt for entry in group}.values())
-        items = [entry.item for entry in group if entry.attempt.id in held]
-        # Behind the lock of `held`, which a commit that is still under way holds as well.
-        if not transcript.is_stored(receipt):
-            messages = [item for item in items if isinstance(item, NewMessage)]
-            receipt[:] = transcript.store(messages)
-        queue.record_starts([item for item in items if isinstance(item, Start)])
-        queue.end([item for item in items if isinstance(item, Ending)])
-    return held
 
 
 def _delays() -> Iterator[float]:

@@ -4,9 +4,10 @@ Every change of a message goes through here, in one transaction with the
 session's `message_count` and `token_count`, so the counters are always right.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import Sum
@@ -27,6 +28,7 @@ COLUMNS = (
     "token_count",
 )
 
+SUMS = ("message_count", "token_count")
 
 # A look at the end of each session's index: a GROUP BY would read all of it.
 LAST_IDS = """
@@ -63,15 +65,28 @@ class NewMessage:
     id: str | None = None
 
 
+class State(NamedTuple):
+    """Values of a session that change together with its messages."""
+
+    is_working: bool
+    current_job_id: str | None
+    last_job_status: str
+
+
 def append(messages: Sequence[NewMessage]) -> list[SessionMessage]:
     """Store messages as `store` does, and return the rows."""
     ids = store(messages)
     return list(SessionMessage.objects.filter(pk__in=ids).order_by("pk"))
 
 
-def store(messages: Sequence[NewMessage]) -> list[str]:
-    """Store messages in their order, in one transaction; returns their ids."""
-    if not messages:
+def store(
+    messages: Sequence[NewMessage], states: Mapping[str, State] = MappingProxyType({})
+) -> list[str]:
+    """Store messages in their order, in one transaction; returns their ids.
+
+    The sessions whose ids `states` has get those values in the same write of their rows.
+    """
+    if not messages and not states:
         return []
     with transaction.atomic(savepoint=False):
         ids = _new_ids(messages)
@@ -88,8 +103,9 @@ def store(messages: Sequence[NewMessage]) -> list[str]:
             for message_id, message in zip(ids, messages, strict=True)
         )
         bulk.insert(SessionMessage, COLUMNS, rows, shared={"created_at": timezone.now()})
-        _count(messages, +1)
-        changes.announce(changes.MESSAGES)
+        _count(messages, +1, states)
+        if messages:
+            changes.announce(changes.MESSAGES)
     return ids
 
 
@@ -154,7 +170,7 @@ def conversation_ids(session_ids: Sequence[str]) -> dict[str, str | None]:
 
 
 def _last_ids(session_ids: Collection[str]) -> dict[str, str | None]:
-    return dict(bulk.select(LAST_IDS, list(session_ids)))
+    return dict(bulk.select(LAST_IDS, list(session_ids))) if session_ids else {}
 
 
 def _new_ids(messages: Sequence[NewMessage]) -> list[str]:
@@ -167,12 +183,19 @@ def _new_ids(messages: Sequence[NewMessage]) -> list[str]:
     return ids
 
 
-def _count(rows: Iterable[SessionMessage | NewMessage], sign: int) -> None:
-    totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+def _count(
+    rows: Iterable[SessionMessage | NewMessage],
+    sign: int,
+    states: Mapping[str, State] = MappingProxyType({}),
+) -> None:
+    totals: dict[str, list[int]] = {session_id: [0, 0] for session_id in states}
     for row in rows:
-        totals[row.session_id][0] += sign
-        totals[row.session_id][1] += sign * (row.token_count or 0)
-    # In one order everywhere, so that two writers never wait for each other.
+        sums = totals.setdefault(row.session_id, [0, 0])
+        sums[0] += sign
+        sums[1] += sign * (row.token_count or 0)
+    bulk.lock(Session, totals)
     now = timezone.now()
-    changed = [(*sums, now, session_id) for session_id, sums in sorted(totals.items())]
-    bulk.add(Session, ("message_count", "token_count"), ("updated_at",), changed)
+    others = [(*sums, now, pk) for pk, sums in totals.items() if pk not in states]
+    bulk.add(Session, SUMS, ("updated_at",), others)
+    changed = [(*totals[pk], *state, now, pk) for pk, state in states.items()]
+    bulk.add(Session, SUMS, (*State._fields, "updated_at"), changed)

@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, connection
 from django.utils import timezone
 
-from jobs_app import hosts, queue
+from jobs_app import claiming, hosts, queue
 from jobs_app.leases import RunReport
 from jobs_app.models import Job, JobAttempt, JobStatus, Outcome
 
@@ -84,7 +84,8 @@ def test_a_session_that_another_claim_took_at_once_is_left_alone(session, worker
     Job.objects.enqueue(session, "one")
     (attempt,) = queue.claim(worker)
     second = Job.objects.enqueue(session, "two")
-    monkeypatch.setattr(queue.claiming, "take", lambda *arguments: [second.pk])
+    claims = [claiming.Claim(second, 0, True)]
+    monkeypatch.setattr(claiming, "runnable", lambda *arguments: claims)
     assert queue.claim(worker) == []
     assert list(JobAttempt.objects.open()) == [attempt]
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs_app.backlog import Backlog, Entry
-from jobs_app.leases import End, Ending, RunReport
+from jobs_app.backlog import Backlog
+from jobs_app.leases import End, Ending, Entry, RunReport
 from jobs_app.models import JobAttempt
 from sessions_app.transcript import NewMessage
 
