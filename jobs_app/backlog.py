@@ -25,6 +25,7 @@ values = attrgetter(*(field.name for field in fields(NewMessage)))
 
 logger = logging.getLogger(__name__)
 
+
 class Backlog:
     """Entries, first in, first out: `_head` in memory, then `_spool` on disk, then `_tail`.
 

@@ -5,7 +5,6 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -73,7 +72,7 @@ class Run:
         observer = self._agent.observer(request)
         reader = self._line_reader(observer, PROVIDERS[self.attempt.session.provider])
         process = await self._start(request, reader)
-        head = await asyncio.to_thread(git.head, Path(request.project_path))
+        head = await _git_head(request.project_path)
         # The prompt only now: a worker that was frozen since its claim may have lost the lease,
         # and whoever has it would have found and ended a process that is already marked.
         if await self._recorder.start(Start(self.attempt, process.pid, process.started, head)):
@@ -128,7 +127,6 @@ class Run:
         return on_line
 
     async def _close(self, verdict: Verdict, exit_code: int | None) -> None:
-        project = Path(self.attempt.session.project_path)
         meter = self._meter
         report = RunReport(
             outcome=verdict.outcome,
@@ -138,7 +136,7 @@ class Run:
             usage=meter.usage if meter else None,
             raw_usage=meter.raw if meter else None,
             cost_usd=meter.cost_usd if meter else None,
-            git_head_after=await asyncio.to_thread(git.head, project),
+            git_head_after=await _git_head(self.attempt.session.project_path),
         )
         if verdict.outcome != Outcome.LOST:
             self._explain(verdict)
@@ -165,6 +163,13 @@ class Run:
             token_count=tokens,
         )
         self._recorder.add(self.attempt, message)
+
+
+async def _git_head(project: str) -> str | None:
+    repository = git.find(project)
+    if repository is None or repository.is_quick:
+        return repository.head() if repository else None
+    return await asyncio.to_thread(repository.head)
 
 
 def _grace(reason: str) -> float:

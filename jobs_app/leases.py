@@ -4,7 +4,7 @@ The lowest layer of the queue: `jobs_app.queue` alone calls it, inside its trans
 """
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -99,7 +99,7 @@ JOB_COLUMNS = ("status", "error", "completed_at", "next_retry_at", "attempts")
 
 HELD = """
 SELECT id, worker_id, cancel_requested_at IS NOT NULL FROM job_attempts
-WHERE finished_at IS NULL AND id IN ({keys}) ORDER BY id
+WHERE finished_at IS NULL AND id {in_keys} ORDER BY id
 """
 
 
@@ -159,10 +159,16 @@ def held(attempts: Iterable[JobAttempt]) -> dict[str, bool]:
     return {pk: bool(asked) for pk, worker_id, asked in rows if holders[pk] == worker_id}
 
 
-def close(endings: Sequence[Ending], cancelled: set[str], now: datetime) -> dict[str, State]:
-    """Close these held attempts and what they make of their jobs; returns what that makes of
-    their sessions."""
-    outcomes = {e.attempt.job_id: _job_after(e, e.attempt.pk in cancelled, now) for e in endings}
+def close(
+    endings: Sequence[Ending], cancelled: Mapping[str, bool], now: datetime
+) -> dict[str, State]:
+    """Close these attempts, and their jobs as that says; returns what it makes of their sessions.
+
+    `cancelled` is what `held` said of them.
+    """
+    outcomes = {
+        end.attempt.job_id: _job_after(end, cancelled[end.attempt.pk], now) for end in endings
+    }
     bulk.update(JobAttempt, RUN_COLUMNS, (_run_row(ending, now) for ending in endings))
     bulk.lock(Job, outcomes)
     bulk.update(Job, JOB_COLUMNS, ((*values, pk) for pk, values in outcomes.items()))

@@ -5,7 +5,6 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -62,18 +61,18 @@ def request(plan: Plan) -> Request:
         resume=plan.conversation,
         # A trusted directory may have become a link to one that nobody looked at.
         trusted=plan.is_trusted and os.path.realpath(path) == path,
-        private_directory=str(private_directory(plan.attempt.pk)),
+        private_directory=private_directory(plan.attempt.pk),
     )
 
 
-def private_directory(attempt_id: str) -> Path:
+def private_directory(attempt_id: str) -> str:
     """Where a run keeps its private files, below the data directory; made when it needs one."""
-    return Path(settings.POKECODE_DATA_DIR) / "runs" / attempt_id
+    return os.path.join(settings.POKECODE_DATA_DIR, "runs", attempt_id)
 
 
 def remove_private_files(attempt_id: str) -> None:
     directory = private_directory(attempt_id)
-    if directory.is_dir():
+    if os.path.isdir(directory):
         shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -84,7 +83,7 @@ FROM job_attempts AS run
 WHERE run.id IN (
     SELECT (SELECT MAX(last.id) FROM job_attempts AS last
             WHERE last.session_id = session.id AND last.raw_usage IS NOT NULL)
-    FROM sessions AS session WHERE session.id IN ({keys})
+    FROM sessions AS session WHERE session.id {in_keys}
 )
 """
 

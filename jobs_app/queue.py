@@ -29,11 +29,11 @@ from jobs_app.models import (
     Worker,
     validate_job_data,
 )
-from sessions_app import changes, transcript
+from sessions_app import bulk, changes, transcript
 from sessions_app.ids import new_id_after
 from sessions_app.models import MessageType, Session, SessionState
 from sessions_app.providers import events
-from sessions_app.transcript import NewMessage
+from sessions_app.transcript import NewMessage, State
 
 # --- what people ask for ----------------------------------------------------
 
@@ -107,8 +107,10 @@ def cancel(job: Job) -> bool:
 
 
 def _cancel_pending(job: Job) -> bool:
-    changed = Job.objects.pending().filter(pk=job.pk).update(
-        status=JobStatus.CANCELLED, completed_at=timezone.now(), next_retry_at=None
+    changed = (
+        Job.objects.pending()
+        .filter(pk=job.pk)
+        .update(status=JobStatus.CANCELLED, completed_at=timezone.now(), next_retry_at=None)
     )
     if changed:
         idle = Session.objects.filter(pk=job.session_id, is_working=False)
@@ -125,9 +127,7 @@ def retry(job: Job) -> bool:
     """Queue a failed or cancelled job again with all its attempts; False if it is neither."""
     with transaction.atomic():
         _require_active(job.session_id)
-        ended = Job.objects.filter(
-            pk=job.pk, status__in=[JobStatus.FAILED, JobStatus.CANCELLED]
-        )
+        ended = Job.objects.filter(pk=job.pk, status__in=[JobStatus.FAILED, JobStatus.CANCELLED])
         changed = ended.update(
             status=JobStatus.PENDING,
             attempts=0,
@@ -175,14 +175,15 @@ def _claim(worker: Worker, limit: int, now: datetime) -> list[JobAttempt]:
         claims = claiming.runnable(now, worker.host, limit)
         if not claims:
             return []
-        attempts = leases.open_attempts(worker, claims, now)
-        new = [claim.job for claim in claims if _is_new(claim.job.data)]
-        ids = transcript.store(_prompts(new), leases.states_while_running(claims))
-        for job, message_id in zip(new, ids, strict=True):
-            job.data["messageId"] = message_id
-        leases.take(claims, {job.pk for job in new}, now)
-        leases.settle(worker.host, claims)
-        changes.announce(changes.JOBS)
+        with bulk.together(len(claims)):
+            attempts = leases.open_attempts(worker, claims, now)
+            new = [claim.job for claim in claims if _is_new(claim.job.data)]
+            ids = transcript.store(_prompts(new), leases.states_while_running(claims))
+            for job, message_id in zip(new, ids, strict=True):
+                job.data["messageId"] = message_id
+            leases.take(claims, {job.pk for job in new}, now)
+            leases.settle(worker.host, claims)
+            changes.announce(changes.JOBS)
     return attempts
 
 
@@ -194,19 +195,24 @@ def record(entries: Sequence[Entry], receipt: list[str]) -> set[str]:
     was committed although its answer was lost: then they are not stored again.
     """
     with transaction.atomic():
-        held = leases.held({entry.attempt.id: entry.attempt for entry in entries}.values())
+        held = leases.held(entry.attempt for entry in entries)
         items = [entry.item for entry in entries if entry.attempt.id in held]
-        endings = [item for item in items if isinstance(item, Ending)]
-        leases.record_starts([item for item in items if isinstance(item, Start)])
-        states = leases.close(endings, {pk for pk, asked in held.items() if asked}, timezone.now())
-        # Behind the lock of `held`, which a commit that is still under way holds as well.
-        is_repeated = transcript.is_stored(receipt)
-        messages = [item for item in items if isinstance(item, NewMessage)]
-        stored = transcript.store([] if is_repeated else messages, states)
-        receipt[:] = receipt if is_repeated else stored
-        if endings:
-            changes.announce(changes.JOBS)
+        with bulk.together(len(items)):
+            leases.record_starts([item for item in items if isinstance(item, Start)])
+            endings = [item for item in items if isinstance(item, Ending)]
+            states = leases.close(endings, held, timezone.now())
+            _store_once([item for item in items if isinstance(item, NewMessage)], states, receipt)
+            if endings:
+                changes.announce(changes.JOBS)
     return set(held)
+
+
+def _store_once(messages: list[NewMessage], states: dict[str, State], receipt: list[str]) -> None:
+    # Behind the lock of `held`, which a commit that is still under way holds as well.
+    if transcript.is_stored(receipt):
+        transcript.store([], states)
+    else:
+        receipt[:] = transcript.store(messages, states)
 
 
 def complete(attempt: JobAttempt, report: RunReport) -> bool:
@@ -242,8 +248,8 @@ def rescue(attempt: JobAttempt) -> bool:
         f", and this was attempt {job.attempts} of {job.max_attempts}." if last else "."
     )
     ending = Ending(attempt, RunReport(Outcome.LOST, error), End.FAIL)
-    left = [failure_message(attempt, error), ending]
-    return bool(record([Entry(attempt, item) for item in left], []))
+    message = Entry(attempt, failure_message(attempt, error))
+    return bool(record([message, Entry(attempt, ending)], []))
 
 
 def move(session: Session, host: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from jobs_app.models import ProjectTrust
 from sessions_app import bulk
 
-TRUSTED = "SELECT path FROM project_trusts WHERE path IN ({keys})"
+TRUSTED = "SELECT path FROM project_trusts WHERE path {in_keys}"
 
 
 def is_trusted(project_path: str) -> bool:

@@ -7,6 +7,7 @@ statement is built once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -30,14 +31,17 @@ PLAIN = {"TextField", "IntegerField", "BigIntegerField"}
 
 
 def select(statement: str, keys: Sequence[Any], *parameters: Any) -> list[tuple[Any, ...]]:
-    """The rows of a statement of our own in which {keys} stands for the list of `keys`.
+    """The rows of a statement of our own in which {in_keys} says that a text is among `keys`.
 
     The keys come last among its parameters. For the few queries on a worker's way to
     the start of an agent, where building them anew each time costs the most.
     """
-    marks = ", ".join(["%s"] * len(keys))
+    if connection.vendor == "postgresql":
+        among, values = "= ANY(%b::text[])", [list(keys)] if keys else []
+    else:
+        among, values = f"IN ({', '.join(['%s'] * len(keys))})", list(keys)
     with connection.cursor() as cursor:
-        cursor.execute(statement.format(keys=marks), [*parameters, *keys])
+        cursor.execute(statement.format(in_keys=among), [*parameters, *values])
         return cursor.fetchall()
 
 
@@ -93,6 +97,20 @@ def add(
     _execute(statement, _prepared(statement, rows))
 
 
+@contextmanager
+def together(count: int) -> Iterator[None]:
+    """Statements of this block, about `count` rows each, do not wait for each other's answers.
+
+    Only on PostgreSQL and for a few rows: COPY is not to be had then. A statement that
+    fails is heard of at the next one that reads, or at the end of the block.
+    """
+    if connection.vendor == "postgresql" and count < COPY_FROM:
+        with connection.wrap_database_errors, connection.connection.pipeline():
+            yield
+    else:
+        yield
+
+
 def lock(model: type[models.Model], keys: Iterable[str]) -> None:
     """Lock rows in the order of their keys until the transaction ends.
 
@@ -124,7 +142,8 @@ class _Statement(NamedTuple):
 def _insertion(vendor: str, model: type[models.Model], names: tuple[str, ...]) -> _Statement:
     fields = _fields(model, names)
     target = f"{_table(model)} ({', '.join(map(_column, fields))})"
-    source = "VALUES {rows}" if vendor == "sqlite" else f"SELECT * FROM {_arrays(fields)}"
+    arrays = f"SELECT new.* FROM {_arrays(fields)}"  # noqa: S608 - our own names
+    source = "VALUES {rows}" if vendor == "sqlite" else arrays
     return _statement(vendor, target, f"INSERT INTO {target} {source}", fields)
 
 

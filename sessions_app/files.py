@@ -2,17 +2,16 @@
 
 import os
 import stat
-from pathlib import Path
 
 
-def read_start(path: Path, limit: int, *, follow_link: bool = True) -> bytes:
+def read_start(path: str | os.PathLike[str], limit: int, *, follow_link: bool = True) -> bytes:
     """At most `limit` bytes of a regular file; OSError for what is none, or a link not to follow.
 
     Never waits, as opening a pipe would.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags if follow_link else flags | os.O_NOFOLLOW)
-    with os.fdopen(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(f"{path} is no regular file")
-        return file.read(limit)
+        return bytes(file.read(limit))

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sessions_app.files import read_start
@@ -19,6 +20,7 @@ from sessions_app.files import read_start
 TIMEOUT = 5
 OUTPUT_LIMIT = 4096
 PACKED_LIMIT = 16 * 1024 * 1024
+QUICK_LIMIT = 256 * 1024
 REFERENCE_DEPTH = 5
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 CREDENTIALS = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/]*@", re.IGNORECASE)
@@ -30,89 +32,106 @@ FORMATS = {"extensions.objectformat sha256", "extensions.refstorage reftable"}
 
 def project_name(project: Path) -> str:
     """The git root's name and the path below it; without git, the directory's name."""
-    root = _root(project)
-    return str(project.relative_to(root.parent)) if root else project.name or str(project)
+    root = _root(os.fspath(project))
+    return str(project.relative_to(Path(root).parent)) if root else project.name or str(project)
 
 
 def describe(project: Path) -> dict[str, str]:
     """`repository` (remote, credentials removed) and `branch`, as far as they are known."""
-    git_dir = _git_dir(project)
-    if git_dir is None:
+    repository = find(project)
+    if repository is None:
         return {}
-    remote = _config(_common(git_dir), "--get", "remote.origin.url")
-    with _isolated(git_dir) as isolated:
+    remote = _config(repository.common, "--get", "remote.origin.url")
+    with _isolated(repository) as isolated:
         branch = _run(isolated, "symbolic-ref", "--quiet", "--short", "HEAD")
     found = {"repository": CREDENTIALS.sub(r"\1", remote), "branch": branch}
     return {key: value for key, value in found.items() if value}
 
 
-def head(project: Path) -> str | None:
-    """The commit that HEAD names, or None. Read from the files: a worker asks twice a run."""
-    git_dir = _git_dir(project)
-    if git_dir is None:
-        return None
-    common = _common(git_dir)
-    if (common / "reftable").exists():
-        with _isolated(git_dir) as isolated:
-            return _run(isolated, "rev-parse", "--verify", "--quiet", "HEAD") or None
-    return _commit(git_dir, common)
+def head(project: str | os.PathLike[str]) -> str | None:
+    """The commit that HEAD names, or None."""
+    repository = find(project)
+    return repository.head() if repository else None
 
 
-def _commit(git_dir: Path, common: Path) -> str | None:
-    text = _read(git_dir / "HEAD").strip()
-    for _ in range(REFERENCE_DEPTH):
-        if COMMIT.fullmatch(text):
-            return text
-        name = text.removeprefix("ref: ")
-        if not name.startswith("refs/") or ".." in name:
-            return None
-        text = (_read(git_dir / name) or _read(common / name)).strip() or _packed(common, name)
-    return None
-
-
-def _packed(common: Path, name: str) -> str:
-    """The commit of a reference in `packed-refs`, "" if it is not there."""
-    lines = _read(common / "packed-refs", PACKED_LIMIT).splitlines()
-    return next((line.split(" ")[0] for line in lines if line.endswith(f" {name}")), "")
-
-
-def _root(project: Path) -> Path | None:
-    return next(
-        (path for path in (project, *project.parents) if os.path.exists(path / ".git")), None
-    )
-
-
-def _git_dir(project: Path) -> Path | None:
-    root = _root(project)
+def find(project: str | os.PathLike[str]) -> "Repository | None":
+    """The repository that a project lies in."""
+    root = _root(os.fspath(project))
     if root is None:
         return None
-    if (root / ".git").is_dir():
-        return root / ".git"
-    # A worktree or submodule: a file that says where its git directory is.
-    _, _, target = _read(root / ".git").partition("gitdir: ")
-    return root / target.strip() if target.strip() else None
+    git_dir = os.path.join(root, ".git")
+    if not os.path.isdir(git_dir):  # of a worktree or submodule: a file that says where it is
+        _, _, target = _read(git_dir).partition("gitdir: ")
+        if not target.strip():
+            return None
+        git_dir = os.path.join(root, target.strip())
+    return Repository(git_dir, os.path.join(git_dir, _read(f"{git_dir}/commondir").strip()))
 
 
-def _common(git_dir: Path) -> Path:
-    """Where a worktree's git directory has its references, objects and configuration."""
-    return git_dir / _read(git_dir / "commondir").strip()
+def _root(project: str) -> str | None:
+    while not os.path.exists(os.path.join(project, ".git")):
+        if project == (project := os.path.dirname(project)):
+            return None
+    return project
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A git directory, and `common`: where a worktree's has its references and configuration."""
+
+    git_dir: str
+    common: str
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether its HEAD is read in microseconds: a worker asks twice a run."""
+        packed = os.path.join(self.common, "packed-refs")
+        is_small = not os.path.exists(packed) or os.path.getsize(packed) < QUICK_LIMIT
+        return is_small and not self._has_reftable
+
+    @property
+    def _has_reftable(self) -> bool:
+        return os.path.exists(os.path.join(self.common, "reftable"))
+
+    def head(self) -> str | None:
+        if self._has_reftable:
+            with _isolated(self) as isolated:
+                return _run(isolated, "rev-parse", "--verify", "--quiet", "HEAD") or None
+        text = _read(f"{self.git_dir}/HEAD").strip()
+        for _ in range(REFERENCE_DEPTH):
+            if COMMIT.fullmatch(text):
+                return text
+            name = text.removeprefix("ref: ")
+            if not name.startswith("refs/") or ".." in name:
+                return None
+            text = self._reference(name)
+        return None
+
+    def _reference(self, name: str) -> str:
+        """What a reference holds, "" if it is not there."""
+        loose = _read(f"{self.git_dir}/{name}") or _read(f"{self.common}/{name}")
+        return loose.strip() or self._packed(name)
+
+    def _packed(self, name: str) -> str:
+        lines = _read(f"{self.common}/packed-refs", PACKED_LIMIT).splitlines()
+        return next((line.split(" ")[0] for line in lines if line.endswith(f" {name}")), "")
 
 
 @contextmanager
-def _isolated(git_dir: Path) -> Iterator[Path]:
-    common = _common(git_dir)
+def _isolated(repository: Repository) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="pokecode-git-") as directory:
         isolated = Path(directory)
         for name in REFERENCES:
-            if os.path.lexists(common / name):
-                (isolated / name).symlink_to(common / name)
+            target = os.path.join(repository.common, name)
+            if os.path.lexists(target):
+                (isolated / name).symlink_to(target)
         (isolated / "objects").mkdir()
-        (isolated / "HEAD").write_text(_read(git_dir / "HEAD"))
-        (isolated / "config").write_text(_own_config(common))
-        yield isolated
+        (isolated / "HEAD").write_text(_read(f"{repository.git_dir}/HEAD"))
+        (isolated / "config").write_text(_own_config(repository.common))
+        yield directory
 
 
-def _own_config(common: Path) -> str:
+def _own_config(common: str) -> str:
     found = _config(common, "--get-regexp", r"^extensions\.(objectformat|refstorage)$")
     lines = ["[core]", "repositoryformatversion = 1", "bare = true", "[extensions]"]
     for line in FORMATS.intersection(found.splitlines()):
@@ -121,12 +140,12 @@ def _own_config(common: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _config(common: Path, *query: str) -> str:
-    file = str(common / "config")
-    return _run(Path(os.devnull), "config", "--file", file, "--no-includes", *query)
+def _config(common: str, *query: str) -> str:
+    file = os.path.join(common, "config")
+    return _run(os.devnull, "config", "--file", file, "--no-includes", *query)
 
 
-def _read(path: Path, limit: int = OUTPUT_LIMIT) -> str:
+def _read(path: str, limit: int = OUTPUT_LIMIT) -> str:
     """The start of a file of git's own; "" for what is missing or no regular file."""
     try:
         return read_start(path, limit).decode(errors="replace")
@@ -134,7 +153,7 @@ def _read(path: Path, limit: int = OUTPUT_LIMIT) -> str:
         return ""
 
 
-def _run(git_dir: Path, *arguments: str) -> str:
+def _run(git_dir: str, *arguments: str) -> str:
     """What git prints, "" if it fails, never ends or prints too much."""
     try:
         result = subprocess.run(  # noqa: S603 - a fixed program, arguments as a list

@@ -18,35 +18,45 @@ def resolve_project(path: str | os.PathLike[str]) -> Path:
 
     It must exist, be a directory, and lie in one of POKECODE_PROJECT_ROOTS.
     """
-    given = os.fspath(path)
+    return Path(_resolved(os.fspath(path)))
+
+
+def _resolved(given: str) -> str:
     if not given.strip():
         raise ValidationError("The path is empty: give the project's directory.")
-    shown = printable(given, 200)
-    resolved = _resolve(given, shown)
-    validate_text("The path", str(resolved))
-    if not resolved.is_dir():
-        raise ValidationError(f"'{shown}' is a file: give the project's directory.")
-    if not is_within_roots(resolved):
+    resolved = _without_links(given)
+    validate_text("The path", resolved)
+    if not os.path.isdir(resolved):
+        raise ValidationError(f"'{_shown(given)}' is a file: give the project's directory.")
+    if not _is_within_roots(resolved):
         roots = ", ".join(map(str, settings.POKECODE_PROJECT_ROOTS))
         raise ValidationError(
-            f"'{shown}' is outside the project roots ({roots}): "
+            f"'{_shown(given)}' is outside the project roots ({roots}): "
             "move it there or set POKECODE_PROJECT_ROOTS."
         )
     return resolved
 
 
-def _resolve(given: str, shown: str) -> Path:
+def _without_links(given: str) -> str:
     try:
-        return Path(given).expanduser().resolve(strict=True)
+        expanded = os.path.expanduser(given)
+        if expanded.startswith("~"):
+            raise ValueError("the home of an unknown user")
+        return os.path.realpath(expanded, strict=True)
     except FileNotFoundError:
-        raise ValidationError(f"There is no directory '{shown}': create it first.") from None
-    except (OSError, RuntimeError, ValueError) as error:
+        raise ValidationError(
+            f"There is no directory '{_shown(given)}': create it first."
+        ) from None
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no usable path"
-        raise ValidationError(f"'{shown}' cannot be opened: {reason}.") from None
+        raise ValidationError(f"'{_shown(given)}' cannot be opened: {reason}.") from None
 
 
-def is_within_roots(resolved: Path) -> bool:
-    return any(resolved.is_relative_to(root) for root in settings.POKECODE_PROJECT_ROOTS)
+def _is_within_roots(resolved: str) -> bool:
+    return any(
+        resolved == root or resolved.startswith(os.path.join(root, ""))
+        for root in map(str, settings.POKECODE_PROJECT_ROOTS)
+    )
 
 
 def open_project(path: str) -> int:
@@ -56,18 +66,16 @@ def open_project(path: str) -> int:
     means. So the checked path, which holds no symlink, is walked name by name,
     and a symlink on the way is refused.
     """
-    resolved = resolve_project(path)
+    resolved = _resolved(path)
     try:
         return _open_without_links(resolved)
     except OSError as error:
-        raise ValidationError(
-            f"'{printable(path, 200)}' cannot be opened: {error.strerror}."
-        ) from None
+        raise ValidationError(f"'{_shown(path)}' cannot be opened: {error.strerror}.") from None
 
 
-def _open_without_links(path: Path) -> int:
-    *passed, last = path.parts[1:] or ["."]
-    descriptor = os.open(path.anchor, PASSAGE)
+def _open_without_links(path: str) -> int:
+    *passed, last = path.strip(os.sep).split(os.sep) if path != os.sep else ["."]
+    descriptor = os.open(os.sep, PASSAGE)
     for name in passed:
         descriptor = _enter(descriptor, name, PASSAGE)
     return _enter(descriptor, last, DIRECTORY)
@@ -78,3 +86,7 @@ def _enter(parent: int, name: str, flags: int) -> int:
         return os.open(name, flags | os.O_NOFOLLOW, dir_fd=parent)
     finally:
         os.close(parent)
+
+
+def _shown(path: str) -> str:
+    return printable(path, 200)

@@ -35,7 +35,7 @@ LAST_IDS = """
 SELECT session.id,
        (SELECT MAX(message.id) FROM session_messages AS message
         WHERE message.session_id = session.id)
-FROM sessions AS session WHERE session.id IN ({keys})
+FROM sessions AS session WHERE session.id {in_keys}
 """
 
 # An id in a system or error event alone is not enough: a run that failed to log
@@ -48,7 +48,7 @@ SELECT session.id,
           AND message.type IN ('assistant', 'user', 'result')
           AND message.provider_session_id IS NOT NULL
         ORDER BY message.session_id DESC, message.id DESC LIMIT 1)
-FROM sessions AS session WHERE session.id IN ({keys})
+FROM sessions AS session WHERE session.id {in_keys}
 """
 
 

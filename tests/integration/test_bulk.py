@@ -65,7 +65,7 @@ def test_a_value_can_become_null_in_some_rows_or_in_all(make_session, count):
 def test_objects_of_a_few_columns_load_the_others_when_they_are_asked_for(session):
     session.metadata = {"branch": "main"}
     session.save()
-    rows = bulk.select("SELECT id, metadata FROM sessions WHERE id IN ({keys})", [session.pk])
+    rows = bulk.select("SELECT id, metadata FROM sessions WHERE id {in_keys}", [session.pk])
     (found,) = bulk.instances(Session, ("id", "metadata"), rows)
     assert found == session
     assert found.metadata == {"branch": "main"}

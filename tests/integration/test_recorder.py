@@ -98,12 +98,12 @@ def test_a_database_that_is_locked_or_full_for_a_while_loses_nothing(attempt, mo
     failures = iter(["database is locked", "database or disk is full"])
     store = transcript.store
 
-    def failing(messages):
+    def failing(messages, states):
         for reason in failures:
             raise OperationalError(reason)
-        return store(messages)
+        return store(messages, states)
 
-    monkeypatch.setattr(recorder.transcript, "store", failing)
+    monkeypatch.setattr(queue.transcript, "store", failing)
 
     async def use(writer):
         writer.add(attempt, message(attempt, "kept"))
@@ -114,7 +114,7 @@ def test_a_database_that_is_locked_or_full_for_a_while_loses_nothing(attempt, mo
 
 
 def test_a_commit_whose_answer_was_lost_stores_nothing_twice(attempt, monkeypatch):
-    commit, tries = recorder._commit, []
+    commit, tries = queue.record, []
 
     def unheard(group, receipt):
         held = commit(group, receipt)
@@ -123,7 +123,7 @@ def test_a_commit_whose_answer_was_lost_stores_nothing_twice(attempt, monkeypatc
             raise OperationalError("connection lost")
         return held
 
-    monkeypatch.setattr(recorder, "_commit", unheard)
+    monkeypatch.setattr(queue, "record", unheard)
 
     async def use(writer):
         for text in ("one", "two"):

@@ -121,7 +121,7 @@ def test_a_link_that_replaces_a_checked_directory_is_refused(root, monkeypatch):
     """The swap at its most favourable moment: after the check, before the opening."""
     project = root / "project"
     project.mkdir()
-    resolve = projects.resolve_project
+    resolve = projects._resolved
 
     def resolve_then_swap(path):
         resolved = resolve(path)
@@ -129,7 +129,7 @@ def test_a_link_that_replaces_a_checked_directory_is_refused(root, monkeypatch):
         project.symlink_to("../outside")
         return resolved
 
-    monkeypatch.setattr(projects, "resolve_project", resolve_then_swap)
+    monkeypatch.setattr(projects, "_resolved", resolve_then_swap)
     assert "cannot be opened" in refusal(str(project))
 
 
