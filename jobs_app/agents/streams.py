@@ -49,11 +49,15 @@ class WritePipe:
     def __init__(self, pipe: IO[bytes], data: bytes) -> None:
         self._pipe = pipe
         self._rest = memoryview(data)
+        self._is_watched = False
         self._loop = asyncio.get_running_loop()
         os.set_blocking(pipe.fileno(), False)
 
     def start(self) -> None:
         if not self._pipe.closed:
+            self._write()  # most often all of it fits into the pipe
+        if not self._pipe.closed:
+            self._is_watched = True
             self._loop.add_writer(self._pipe, self._write)
 
     def _write(self) -> None:
@@ -69,7 +73,8 @@ class WritePipe:
 
     def close(self) -> None:
         if not self._pipe.closed:
-            self._loop.remove_writer(self._pipe)
+            if self._is_watched:
+                self._loop.remove_writer(self._pipe)
             self._pipe.close()
 
 

@@ -12,9 +12,8 @@ WANTED = {
     ("SQLite", "django-tasks-db"): at_least(1000),
     ("PostgreSQL", "procrastinate"): at_least(2, of_ratio=True),
 }
-NULL_JOBS, NULL_CONCURRENCY = 2000, 100
-PROCESS_JOBS, PROCESS_CONCURRENCY = 600, 16
-SESSIONS = 200
+NULL_JOBS, PROCESS_JOBS = 2000, 1000
+CONCURRENCY, SESSIONS = 100, 200
 COMMAND = "/bin/true"
 
 
@@ -23,9 +22,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
     for server in bench.turns():
         name = server.name
         with bench.place(server) as place:
-            rounds.add(
-                f"{name} null", _drain(place, bench.count(NULL_JOBS), NULL_CONCURRENCY, True)
-            )
+            rounds.add(f"{name} null", _drain(place, bench.count(NULL_JOBS), null=True))
         for peer in PEERS[name]:
             with bench.place(server) as place:
                 rounds.add(
@@ -37,16 +34,16 @@ def measure(bench: Bench) -> Iterator[Figure]:
         yield from _figures(rounds, server.name)
 
 
-def _drain(place: Place, count: int, concurrency: int, null: bool) -> float:
-    options = {"count": count, "concurrency": concurrency, "null": null}
+def _drain(place: Place, count: int, *, null: bool) -> float:
+    options = {"count": count, "concurrency": CONCURRENCY, "null": null}
     sessions = min(SESSIONS, count)
     return place.program("drain", directory=str(place.projects), sessions=sessions, **options)
 
 
 def _processes(place: Place, rounds: Rounds, name: str, count: int) -> None:
-    options = {"command": COMMAND, "count": count, "concurrency": PROCESS_CONCURRENCY}
+    options = {"command": COMMAND, "count": count, "concurrency": CONCURRENCY}
     rounds.add(f"{name} bare", place.program("spawns", **options))
-    rounds.add(f"{name} process", _drain(place, count, PROCESS_CONCURRENCY, False))
+    rounds.add(f"{name} process", _drain(place, count, null=False))
 
 
 def _figures(rounds: Rounds, name: str) -> Iterator[Figure]:
