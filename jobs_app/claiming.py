@@ -5,13 +5,14 @@ a long queue begins with many that may not, the first unfinished job of each ses
 is tried: no other can be claimed, however many prompts wait behind it.
 """
 
+import json
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
 
 from jobs_app.models import Job
-from sessions_app import bulk
+from sessions_app import bulk, transcript
 from sessions_app.models import Session
 
 WINDOW = 100
@@ -65,6 +66,30 @@ RECURSIVE candidate(id, session_id) AS MATERIALIZED (
 JOB_COLUMNS = ("id", "session_id", "prompt_id", "status", "data", "attempts", "max_attempts")
 SESSION_COLUMNS = ("provider", "project_path", "context", "metadata")
 
+LAST_RUN = """
+(SELECT MAX(run.number) FROM job_attempts AS run WHERE run.job_id = runnable.id)
+"""
+
+IS_SETTLED = """
+EXISTS (SELECT 1 FROM session_hosts AS home WHERE home.session_id = runnable.session_id)
+"""
+
+IS_TRUSTED = """
+EXISTS (SELECT 1 FROM project_trusts AS trust WHERE trust.path = runnable.project_path)
+"""
+
+# The last run of the session that left its usage.
+METERED = """
+(SELECT MAX(run.id) FROM job_attempts AS run
+ WHERE run.session_id = runnable.session_id AND run.raw_usage IS NOT NULL)
+"""
+
+# What it left, if the conversation is still the one it was part of.
+USAGE = """
+(SELECT run.raw_usage FROM job_attempts AS run
+ WHERE run.id = known.metered AND run.provider_session_id = known.conversation)
+"""
+
 # Oldest first by id (ids increase with time). A job waits while its session is
 # archived, at home on another host, has a run open, or has an earlier job that
 # is not finished. On PostgreSQL a row that another worker is taking is skipped,
@@ -88,12 +113,18 @@ runnable AS MATERIALIZED (
     ORDER BY job.id
     LIMIT %s
     {{lock}}
+),
+known AS MATERIALIZED (
+    SELECT runnable.*, {METERED} AS metered,
+           {LAST_RUN} AS last_run, {IS_SETTLED} AS is_settled, {IS_TRUSTED} AS is_trusted,
+           {transcript.LAST_ID.format(session_id="runnable.session_id")} AS last_message,
+           {transcript.CONVERSATION.format(session_id="runnable.session_id")} AS conversation
+    FROM runnable
 )
-SELECT runnable.*,
-       (SELECT MAX(run.number) FROM job_attempts AS run WHERE run.job_id = runnable.id),
-       EXISTS (SELECT 1 FROM session_hosts AS home WHERE home.session_id = runnable.session_id),
+SELECT {", ".join(f"known.{name}" for name in (*JOB_COLUMNS, *SESSION_COLUMNS))},
+       last_run, is_settled, is_trusted, last_message, conversation, {USAGE},
        (SELECT COUNT(*) FROM candidate)
-FROM runnable ORDER BY runnable.id
+FROM known ORDER BY known.id
 """  # noqa: S608 - our own names
 
 IS_LONG = "SELECT 1 FROM job_queue {by_id} WHERE status = 'pending' LIMIT 1 OFFSET {window}"
@@ -110,12 +141,20 @@ DIALECTS = {
 
 
 class Claim(NamedTuple):
-    """A job that may run, with its session; `runs` is how many it had before, `is_settled`
-    whether its session has a host already."""
+    """A job that may run, with its session, and what a claim and its run need to know.
+
+    `runs` is how many it had before, `is_settled` whether its session has a host already,
+    `last_message` the id of its session's last one, `conversation` the provider's id of the
+    one to resume, and `usage` what its last run left for the meter.
+    """
 
     job: Job
     runs: int
     is_settled: bool
+    is_trusted: bool
+    last_message: str | None
+    conversation: str | None
+    usage: Any
 
 
 def runnable(now: datetime, host: str, limit: int) -> list[Claim]:
@@ -144,9 +183,30 @@ def _is_longer_than(window: int, found: list[tuple[Any, ...]]) -> bool:
 
 def _claims(rows: list[tuple[Any, ...]]) -> list[Claim]:
     width = len(JOB_COLUMNS)
+    end = width + len(SESSION_COLUMNS)
     jobs = bulk.instances(Job, JOB_COLUMNS, (row[:width] for row in rows))
-    ours = ([job.session_id, *row[width:-3]] for job, row in zip(jobs, rows, strict=True))
+    ours = ([job.session_id, *row[width:end]] for job, row in zip(jobs, rows, strict=True))
     sessions = bulk.instances(Session, ("id", *SESSION_COLUMNS), ours)
     for job, session in zip(jobs, sessions, strict=True):
         job.session = session
-    return [Claim(job, row[-3] or 0, bool(row[-2])) for job, row in zip(jobs, rows, strict=True)]
+    return [_claim(job, *row[end:-1]) for job, row in zip(jobs, rows, strict=True)]
+
+
+def _claim(
+    job: Job,
+    last_run: int | None,
+    is_settled: int,
+    is_trusted: int,
+    last_message: str | None,
+    conversation: str | None,
+    usage: str | None,
+) -> Claim:
+    settled, trusted = bool(is_settled), bool(is_trusted)
+    return Claim(job, last_run or 0, settled, trusted, last_message, conversation, _parsed(usage))
+
+
+def _parsed(usage: str | None) -> Any:
+    try:
+        return None if usage is None else json.loads(usage)
+    except ValueError:  # edited behind our back: the meter starts from nothing
+        return None

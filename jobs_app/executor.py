@@ -13,9 +13,9 @@ from jobs_app import plans, queue
 from jobs_app.agents import AGENTS
 from jobs_app.agents.base import Agent, Observer, Request, Verdict
 from jobs_app.agents.process import AgentProcess
-from jobs_app.leases import End, Ending, RunReport, Start
+from jobs_app.leases import End, Ending, Plan, RunReport, Start
 from jobs_app.models import JobAttempt, Outcome
-from jobs_app.plans import Plan, remove_private_files
+from jobs_app.plans import remove_private_files
 from jobs_app.recorder import Recorder
 from sessions_app import git, projects
 from sessions_app.models import MessageType

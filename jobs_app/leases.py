@@ -83,6 +83,17 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """A run to be made of a claimed job, and what is known before it: the conversation to resume,
+    what its last run left for the meter, and whether somebody trusts the project."""
+
+    attempt: JobAttempt
+    conversation: str | None
+    previous_usage: Any
+    is_trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What a run leaves: a message, the start of its process, or its end."""
 
@@ -114,7 +125,7 @@ def open_attempts(worker: Worker, claims: Sequence[Claim], now: datetime) -> lis
             boot_id=worker.boot_id,
             started_at=now,
         )
-        for job, runs, _ in claims
+        for job, runs, *_ in claims
     ]
     names = ("id", "job_id", "session_id", "number", "worker_id", "host", "boot_id", "started_at")
     bulk.insert(JobAttempt, names, ([getattr(run, name) for name in names] for run in attempts))
@@ -129,7 +140,7 @@ def settle(host: str, claims: Sequence[Claim]) -> None:
 
 def take(claims: Sequence[Claim], shown: Collection[str], now: datetime) -> None:
     """Let the jobs of these claims run; `shown` are those whose data has their message's id now."""
-    for job, _, _ in claims:
+    for job, *_ in claims:
         job.status, job.attempts = JobStatus.PROCESSING, job.attempts + 1
         job.started_at, job.next_retry_at = now, None
     jobs = [claim.job for claim in claims]
@@ -142,7 +153,7 @@ def _save(names: Sequence[str], jobs: Iterable[Job]) -> None:
 
 
 def states_while_running(claims: Sequence[Claim]) -> dict[str, State]:
-    return {job.session_id: State(True, job.pk, JobStatus.PROCESSING) for job, _, _ in claims}
+    return {job.session_id: State(True, job.pk, JobStatus.PROCESSING) for job, *_ in claims}
 
 
 def record_starts(starts: Sequence[Start]) -> None:

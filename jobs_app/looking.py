@@ -7,9 +7,9 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-from jobs_app import plans, queue
+from jobs_app import queue
+from jobs_app.leases import Plan
 from jobs_app.models import Job, Worker
-from jobs_app.plans import Plan
 from sessions_app import bulk
 from sessions_app.changes import SLOW_POLL
 from sessions_app.models import SessionState
@@ -46,9 +46,9 @@ def look(worker: Worker, free: int, *, until_empty: bool = False) -> Look:
     """
     cancelled = _cancelled(worker) if free < worker.concurrency else []
     now = timezone.now()
-    claimed = queue.claim(worker, free) if free > 0 and _has_due(now) else []
-    if claimed:
-        return Look(plans.load(claimed), cancelled, seconds_to_next=SETTLE)
+    plans = queue.claim_plans(worker, free) if free > 0 and _has_due(now) else []
+    if plans:
+        return Look(plans, cancelled, seconds_to_next=SETTLE)
     return Look([], cancelled, until_empty and not _has_unfinished(worker), _seconds_to_next(now))
 
 

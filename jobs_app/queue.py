@@ -18,7 +18,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jobs_app import claiming, leases
-from jobs_app.leases import End, Ending, Entry, RunReport, Start
+from jobs_app.claiming import Claim
+from jobs_app.leases import End, Ending, Entry, Plan, RunReport, Start
 from jobs_app.models import (
     Job,
     JobAttempt,
@@ -164,27 +165,32 @@ def claim(worker: Worker, limit: int = 1) -> list[JobAttempt]:
     Never two of one session, never a later prompt before an earlier one. The
     prompt becomes a user message now, once, however often its job is run.
     """
+    return [plan.attempt for plan in claim_plans(worker, limit)]
+
+
+def claim_plans(worker: Worker, limit: int) -> list[Plan]:
+    """`claim`, with what the runs need to know."""
     try:
         return _claim(worker, limit, timezone.now())
     except IntegrityError:  # another worker claimed the same session at once
         return []
 
 
-def _claim(worker: Worker, limit: int, now: datetime) -> list[JobAttempt]:
+def _claim(worker: Worker, limit: int, now: datetime) -> list[Plan]:
     with transaction.atomic():
         claims = claiming.runnable(now, worker.host, limit)
         if not claims:
             return []
         with bulk.together(len(claims)):
             attempts = leases.open_attempts(worker, claims, now)
-            new = [claim.job for claim in claims if _is_new(claim.job.data)]
-            ids = transcript.store(_prompts(new), leases.states_while_running(claims))
-            for job, message_id in zip(new, ids, strict=True):
-                job.data["messageId"] = message_id
-            leases.take(claims, {job.pk for job in new}, now)
+            shown = _show_prompts(claims)
+            leases.take(claims, shown, now)
             leases.settle(worker.host, claims)
             changes.announce(changes.JOBS)
-    return attempts
+    return [
+        Plan(attempt, claim.conversation, claim.usage, claim.is_trusted)
+        for attempt, claim in zip(attempts, claims, strict=True)
+    ]
 
 
 def record(entries: Sequence[Entry], receipt: list[str]) -> set[str]:
@@ -315,16 +321,26 @@ def _require_active(session_id: str) -> None:
         raise ValidationError("This session is archived: make it active again first.")
 
 
-def _prompts(jobs: Sequence[Job]) -> list[NewMessage]:
-    return [
+def _show_prompts(claims: Sequence[Claim]) -> set[str]:
+    """Make a message of each prompt that has none yet; returns the jobs that were given one.
+
+    Wrong data (changed behind our back) shows nothing here and fails when it is run.
+    """
+    new = [claim.job for claim in claims if _is_new(claim.job.data)]
+    messages = [
         NewMessage(
             session_id=job.session_id,
             provider=job.session.provider,
             type=MessageType.USER,
             content=events.prompt(job.prompt, job.prompt_id).raw,
         )
-        for job in jobs
+        for job in new
     ]
+    last_ids = {claim.job.session_id: claim.last_message for claim in claims}
+    ids = transcript.store(messages, leases.states_while_running(claims), last_ids)
+    for job, message_id in zip(new, ids, strict=True):
+        job.data["messageId"] = message_id
+    return {job.pk for job in new}
 
 
 def _is_new(data: Any) -> bool:

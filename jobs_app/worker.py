@@ -16,10 +16,9 @@ from jobs_app import hosts, maintenance, queue
 from jobs_app.agents import tree
 from jobs_app.database import DatabaseThread
 from jobs_app.executor import Run
-from jobs_app.leases import RunReport
+from jobs_app.leases import Plan, RunReport
 from jobs_app.looking import Look, look
 from jobs_app.models import JobAttempt, Outcome, Worker
-from jobs_app.plans import Plan
 from jobs_app.recorder import Recorder
 from sessions_app import changes
 

@@ -30,26 +30,29 @@ COLUMNS = (
 
 SUMS = ("message_count", "token_count")
 
-# A look at the end of each session's index: a GROUP BY would read all of it.
-LAST_IDS = """
-SELECT session.id,
-       (SELECT MAX(message.id) FROM session_messages AS message
-        WHERE message.session_id = session.id)
-FROM sessions AS session WHERE session.id {in_keys}
+# Of one session, as a part of other statements. A look at the end of its index: a
+# GROUP BY would read all of it.
+LAST_ID = """
+(SELECT MAX(message.id) FROM session_messages AS message
+ WHERE message.session_id = {session_id})
 """
 
-# An id in a system or error event alone is not enough: a run that failed to log
-# in names a conversation that was never kept. Ordering by the session too keeps
-# PostgreSQL from walking the primary key through all sessions' messages.
-CONVERSATIONS = """
-SELECT session.id,
-       (SELECT message.provider_session_id FROM session_messages AS message
-        WHERE message.session_id = session.id
-          AND message.type IN ('assistant', 'user', 'result')
-          AND message.provider_session_id IS NOT NULL
-        ORDER BY message.session_id DESC, message.id DESC LIMIT 1)
-FROM sessions AS session WHERE session.id {in_keys}
+# The provider's id of the conversation to resume. An id in a system or error event alone
+# is not enough: a run that failed to log in names a conversation that was never kept.
+# Ordering by the session too keeps PostgreSQL from walking the primary key through all
+# sessions' messages.
+CONVERSATION = """
+(SELECT message.provider_session_id FROM session_messages AS message
+ WHERE message.session_id = {session_id}
+   AND message.type IN ('assistant', 'user', 'result')
+   AND message.provider_session_id IS NOT NULL
+ ORDER BY message.session_id DESC, message.id DESC LIMIT 1)
 """
+
+LAST_IDS = f"""
+SELECT session.id, {LAST_ID.format(session_id="session.id")}
+FROM sessions AS session WHERE session.id {{in_keys}}
+"""  # noqa: S608 - our own names
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,9 @@ class State(NamedTuple):
     last_job_status: str
 
 
+NO_STATES: Mapping[str, State] = MappingProxyType({})
+
+
 def append(messages: Sequence[NewMessage]) -> list[SessionMessage]:
     """Store messages as `store` does, and return the rows."""
     ids = store(messages)
@@ -80,16 +86,21 @@ def append(messages: Sequence[NewMessage]) -> list[SessionMessage]:
 
 
 def store(
-    messages: Sequence[NewMessage], states: Mapping[str, State] = MappingProxyType({})
+    messages: Sequence[NewMessage],
+    states: Mapping[str, State] = NO_STATES,
+    last_ids: Mapping[str, str | None] | None = None,
 ) -> list[str]:
     """Store messages in their order, in one transaction; returns their ids.
 
     The sessions whose ids `states` has get those values in the same write of their rows.
+    `last_ids` are those of the sessions' last messages, where the caller knows them.
     """
     if not messages and not states:
         return []
     with transaction.atomic(savepoint=False):
-        ids = _new_ids(messages)
+        if last_ids is None:
+            last_ids = _last_ids({message.session_id for message in messages})
+        ids = _new_ids(messages, last_ids)
         rows = (
             (
                 message_id,
@@ -159,22 +170,12 @@ def before(session_id: str, cursor: str | None = None, limit: int = 100) -> list
     return list(rows.order_by("-pk")[:limit])[::-1]
 
 
-def conversation_id(session_id: str) -> str | None:
-    """The provider's id of the conversation to resume; None if the agent never answered."""
-    return conversation_ids([session_id]).get(session_id)
-
-
-def conversation_ids(session_ids: Sequence[str]) -> dict[str, str | None]:
-    """`conversation_id` of many sessions at once."""
-    return dict(bulk.select(CONVERSATIONS, session_ids)) if session_ids else {}
-
-
 def _last_ids(session_ids: Collection[str]) -> dict[str, str | None]:
     return dict(bulk.select(LAST_IDS, list(session_ids))) if session_ids else {}
 
 
-def _new_ids(messages: Sequence[NewMessage]) -> list[str]:
-    last = _last_ids({message.session_id for message in messages})
+def _new_ids(messages: Sequence[NewMessage], last_ids: Mapping[str, str | None]) -> list[str]:
+    last = dict(last_ids)
     ids = []
     for message in messages:
         floor = last.get(message.session_id)
@@ -186,7 +187,7 @@ def _new_ids(messages: Sequence[NewMessage]) -> list[str]:
 def _count(
     rows: Iterable[SessionMessage | NewMessage],
     sign: int,
-    states: Mapping[str, State] = MappingProxyType({}),
+    states: Mapping[str, State] = NO_STATES,
 ) -> None:
     totals: dict[str, list[int]] = {session_id: [0, 0] for session_id in states}
     for row in rows:

@@ -84,7 +84,7 @@ def test_a_session_that_another_claim_took_at_once_is_left_alone(session, worker
     Job.objects.enqueue(session, "one")
     (attempt,) = queue.claim(worker)
     second = Job.objects.enqueue(session, "two")
-    claims = [claiming.Claim(second, 0, True)]
+    claims = [claiming.Claim(second, 0, True, False, None, None, None)]
     monkeypatch.setattr(claiming, "runnable", lambda *arguments: claims)
     assert queue.claim(worker) == []
     assert list(JobAttempt.objects.open()) == [attempt]

@@ -84,16 +84,6 @@ def test_pages_go_forward_and_backward_without_gaps(session):
     assert transcript.before(session.pk, rows[6].pk, limit=4) == rows[2:6]
 
 
-def test_a_conversation_is_known_only_when_the_agent_has_answered(session):
-    transcript.append(
-        [message(session, type=kind, provider_session_id="never") for kind in ("system", "error")]
-    )
-    assert transcript.conversation_id(session.pk) is None
-    transcript.append([message(session, provider_session_id="first")])
-    transcript.append([message(session, type="system", provider_session_id="never")])
-    assert transcript.conversation_id(session.pk) == "first"
-
-
 def test_opening_a_session_changes_only_when_it_was_accessed(session):
     before = (session.last_accessed_at, session.updated_at)
     session.touch()
