@@ -36,11 +36,12 @@ def select(statement: str, keys: Sequence[Any], *parameters: Any) -> list[tuple[
     The keys come last among its parameters. For the few queries on a worker's way to
     the start of an agent, where building them anew each time costs the most.
     """
-    if connection.vendor == "postgresql":
+    link = _link()
+    if link.vendor == "postgresql":
         among, values = "= ANY(%b::text[])", [list(keys)] if keys else []
     else:
         among, values = f"IN ({', '.join(['%s'] * len(keys))})", list(keys)
-    with connection.cursor() as cursor:
+    with link.cursor() as cursor:
         cursor.execute(statement.format(in_keys=among), [*parameters, *values])
         return cursor.fetchall()
 
@@ -50,7 +51,7 @@ def instances(model: type[M], names: Sequence[str], rows: Iterable[Sequence[Any]
 
     Only for text, numbers and JSON. The other fields are loaded when they are asked for.
     """
-    link = connections[DEFAULT_DB_ALIAS]
+    link = _link()
     values = [list(row) for row in rows]
     for place, field in enumerate(_fields(model, tuple(names))):
         if convert := getattr(field, "from_db_value", None):
@@ -70,12 +71,14 @@ def insert(
     Each row also gets the fields of `shared`, whose values are the same for all.
     """
     common = shared or {}
-    statement = _insertion(connection.vendor, model, (*names, *common))
-    prepared = _prepared(statement, ([*row, *common.values()] for row in rows))
-    if connection.vendor == "postgresql" and len(prepared) >= COPY_FROM:
-        _copy(f"COPY {statement.target} FROM STDIN", prepared)
-    else:
-        _execute(statement, prepared)
+    if values := [[*row, *common.values()] for row in rows]:
+        link = _link()
+        statement = _insertion(link.vendor, model, (*names, *common))
+        _prepare(link, statement, values)
+        if link.vendor == "postgresql" and len(values) >= COPY_FROM:
+            _copy(link, f"COPY {statement.target} FROM STDIN", values)
+        else:
+            _execute(link, statement, values)
 
 
 def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -93,8 +96,11 @@ def add(
     rows: Iterable[Sequence[Any]],
 ) -> None:
     """Like `update`, but the values of `sums`, which come first, are added to what is there."""
-    statement = _changing(connection.vendor, model, tuple(sums), tuple(names))
-    _execute(statement, _prepared(statement, rows))
+    if values := [list(row) for row in rows]:
+        link = _link()
+        statement = _changing(link.vendor, model, tuple(sums), tuple(names))
+        _prepare(link, statement, values)
+        _execute(link, statement, values)
 
 
 @contextmanager
@@ -104,8 +110,9 @@ def together(count: int) -> Iterator[None]:
     Only on PostgreSQL and for a few rows: COPY is not to be had then. A statement that
     fails is heard of at the next one that reads, or at the end of the block.
     """
-    if connection.vendor == "postgresql" and count < COPY_FROM:
-        with connection.wrap_database_errors, connection.connection.pipeline():
+    link = _link()
+    if link.vendor == "postgresql" and count < COPY_FROM:
+        with link.wrap_database_errors, link.connection.pipeline():
             yield
     else:
         yield
@@ -117,14 +124,19 @@ def lock(model: type[models.Model], keys: Iterable[str]) -> None:
     PostgreSQL changes the rows of one statement in an order of its own: two writers that
     have rows in common would wait for each other. On SQLite there is one writer.
     """
-    wanted = list(keys)
-    if connection.vendor == "postgresql" and len(wanted) > 1:
-        with connection.cursor() as cursor:
+    wanted, link = list(keys), _link()
+    if link.vendor == "postgresql" and len(wanted) > 1:
+        with link.cursor() as cursor:
             cursor.execute(
                 f"SELECT 1 FROM {_table(model)} WHERE id = ANY(%b::text[]) "  # noqa: S608
                 "ORDER BY id FOR NO KEY UPDATE",
                 [wanted],
             )
+
+
+def _link() -> Any:
+    """The connection itself: `django.db.connection` looks it up again at each use."""
+    return connections[DEFAULT_DB_ALIAS]
 
 
 class _Statement(NamedTuple):
@@ -186,11 +198,9 @@ def _arrays(fields: Sequence[Field]) -> str:
     return f"unnest({arrays}) AS new({names})"
 
 
-def _execute(statement: _Statement, rows: Rows) -> None:
-    if not rows:
-        return
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
+def _execute(link: Any, statement: _Statement, rows: Rows) -> None:
+    with link.cursor() as cursor:
+        if link.vendor == "sqlite":
             for chunk in _chunks(rows):
                 cursor.execute(statement.text[len(chunk)], list(chain.from_iterable(chunk)))
         else:
@@ -205,27 +215,20 @@ def _chunks(rows: Rows) -> Iterator[Rows]:
             done += size
 
 
-def _copy(statement: str, rows: Rows) -> None:
-    with (
-        connection.cursor() as cursor,
-        connection.wrap_database_errors,
-        cursor.copy(statement) as copy,
-    ):
+def _copy(link: Any, statement: str, rows: Rows) -> None:
+    with link.cursor() as cursor, link.wrap_database_errors, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
 
 
-def _prepared(statement: _Statement, rows: Iterable[Sequence[Any]]) -> Rows:
-    """The rows as the driver takes them."""
-    link = connections[DEFAULT_DB_ALIAS]  # `connection` looks the real one up at each use
-    prepared = [list(row) for row in rows]
+def _prepare(link: Any, statement: _Statement, rows: Rows) -> None:
+    """Turn the values into what the driver takes."""
     for place, convert in statement.conversions:
         last = converted = None
-        for row in prepared:
+        for row in rows:
             if row[place] is not last:  # most rows of one call have the same moment
                 last, converted = row[place], convert(row[place], link)
             row[place] = converted
-    return prepared
 
 
 def _is_plain(field: Field) -> bool:
