@@ -267,6 +267,9 @@ def move(session: Session, host: str) -> None:
     if not host or not host.isprintable():
         raise ValidationError(f"{host!r} is no name of a host: give one that queue_status shows.")
     with transaction.atomic():
+        # A claim that is under way holds them: it is seen below, and no other begins meanwhile.
+        waiting = Job.objects.unfinished().filter(session=session).order_by("pk")
+        list(waiting.select_for_update().values_list("pk"))
         open_run = JobAttempt.objects.open().filter(session=session).select_related("job")
         for attempt in open_run.select_related("session"):
             if Worker.objects.alive().filter(pk=attempt.worker_id).exists():

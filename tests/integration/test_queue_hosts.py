@@ -1,11 +1,13 @@
 """Several hosts on one queue: a session stays where its files and conversation are."""
 
+import threading
 from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
+from django.db import connection, transaction
 from django.utils import timezone
 
 from jobs_app import hosts, queue, status
@@ -86,6 +88,28 @@ def test_a_running_session_is_not_moved_unless_its_worker_is_gone(session, worke
     assert job.status == JobStatus.PENDING
     Job.objects.update(next_retry_at=None)
     assert len(queue.claim(elsewhere)) == 1
+
+
+def test_a_move_waits_for_a_claim_that_is_under_way(session, worker, elsewhere):
+    Job.objects.enqueue(session, "first")
+    refusals: list[str] = []
+
+    def move_it() -> None:
+        try:
+            queue.move(session, "elsewhere")
+        except ValidationError as error:
+            refusals.extend(error.messages)
+        finally:
+            connection.close()
+
+    mover = threading.Thread(target=move_it)
+    with transaction.atomic():
+        queue.claim(worker)
+        mover.start()
+        mover.join(0.5)  # where it does not wait, it has moved the session by then
+    mover.join()
+    assert refusals == [f"The session runs on {worker.host}: cancel its job first."]
+    assert home(session) == worker.host
 
 
 @pytest.mark.parametrize("host", ["", "a\nb", "\udcff"])
