@@ -138,8 +138,7 @@ class Run:
             cost_usd=meter.cost_usd if meter else None,
             git_head_after=await _git_head(self.attempt.session.project_path),
         )
-        if verdict.outcome != Outcome.LOST:
-            self._explain(verdict)
+        self._explain(verdict)
         await self._recorder.end(ending(self.attempt, report, verdict))
 
     def _explain(self, verdict: Verdict) -> None:

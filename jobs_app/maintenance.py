@@ -36,12 +36,12 @@ def rescue() -> RescueCount:
     return RescueCount(rescued, len(found) - len(here))
 
 
-def abandoned_here(own_worker: str) -> list[JobAttempt]:
-    """Runs on this host whose worker is gone. A worker that asks is not, late as its beat may be:
-    the machine may have slept."""
+def abandoned_here(own_worker: str, *, by_silence: bool) -> list[JobAttempt]:
+    """Runs on this host whose worker is gone; without `by_silence` only a process that has ended
+    tells that. A worker that asks is not, late as its beat may be: the machine may have slept."""
     return [
         attempt
-        for attempt in _abandoned()
+        for attempt in _abandoned(by_silence=by_silence)
         if attempt.host == hosts.this_host().name and attempt.worker_id != own_worker
     ]
 
@@ -78,10 +78,11 @@ def prune_batch() -> int:
     return queue.prune(timedelta(days=settings.POKECODE_JOB_RETENTION_DAYS))
 
 
-def _abandoned() -> list[JobAttempt]:
+def _abandoned(*, by_silence: bool = True) -> list[JobAttempt]:
     # The runs first: a worker that registers and claims in between is then not missed.
     runs = list(JobAttempt.objects.open().select_related("session", "job"))
-    working = {worker.pk for worker in Worker.objects.alive() if not hosts.has_died(worker)}
+    workers = Worker.objects.alive() if by_silence else Worker.objects.all()
+    working = {worker.pk for worker in workers if not hosts.has_died(worker)}
     return [attempt for attempt in runs if attempt.worker_id not in working]
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from jobs_app import hosts, maintenance, queue
@@ -55,7 +55,7 @@ class JobProcessor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._database = DatabaseThread()
         self._recorder = Recorder(self._database, self._on_lease_lost)
-        self._last_heartbeat = time.monotonic()
+        self._last_heartbeat = self._beating_since = time.monotonic()
 
     async def run(self) -> None:
         """Process jobs. Raises WorkerFailed if a part of the worker itself failed."""
@@ -77,8 +77,9 @@ class JobProcessor:
             self._side_task(self._keep_heartbeat(), "heartbeat"),
             self._side_task(_repeat(self._rescue, RESCUE_INTERVAL), "rescue"),
             self._side_task(_repeat(self._prune, PRUNE_INTERVAL), "prune"),
-            self._side_task(self._watch_leases(), "leases"),
         ]
+        if connection.vendor == "postgresql":  # what one cannot write, another host may take over
+            side_tasks.append(self._side_task(self._watch_leases(), "leases"))
         logger.info("Worker %s started with %d slots.", self._row, self._concurrency)
         try:
             await self._end_closed_runs()  # a session may be claimed that was moved away and back
@@ -164,6 +165,8 @@ class JobProcessor:
                 held = await self._database(_beat, self._row, self._stopping)
             except (OperationalError, InterfaceError):
                 continue
+            if not self._is_beating:
+                self._beating_since = time.monotonic()
             self._last_heartbeat = began
             for attempt_id in running - held:
                 self._stop_run(attempt_id, "lease lost")
@@ -185,6 +188,17 @@ class JobProcessor:
         may take over."""
         silent = time.monotonic() - self._last_heartbeat
         return silent >= settings.POKECODE_WORKER_TIMEOUT * CUT_OFF_SHARE
+
+    @property
+    def _may_judge_silence(self) -> bool:
+        """What keeps us from beating may keep the others too: then they get some time for it."""
+        beating = time.monotonic() - self._beating_since
+        return self._is_beating and beating >= settings.POKECODE_WORKER_TIMEOUT / 3
+
+    @property
+    def _is_beating(self) -> bool:
+        silent = time.monotonic() - self._last_heartbeat
+        return silent < settings.POKECODE_WORKER_TIMEOUT / 2
 
     async def _watch_leases(self) -> None:
         """End our agents before others may take over, also while the database just does not
@@ -208,7 +222,9 @@ class JobProcessor:
     async def _rescue(self) -> None:
         """A sweep whose killing does not hold up the database's thread."""
         await self._end_closed_runs()
-        for attempt in await self._database(maintenance.abandoned_here, self._row.pk):
+        for attempt in await self._database(
+            maintenance.abandoned_here, self._row.pk, by_silence=self._may_judge_silence
+        ):
             if await asyncio.to_thread(maintenance.end_run, attempt):
                 await self._database(queue.rescue, attempt)
         await self._database(maintenance.forget_dead_workers)

@@ -115,7 +115,10 @@ def stopped(exit: Exit) -> Verdict | None:
             limit = f"{settings.POKECODE_JOB_TIMEOUT:g} s (POKECODE_JOB_TIMEOUT)"
             return Verdict("failed", f"The agent was stopped after {limit}.", permanent=True)
         case "lease lost":
-            return Verdict("lost", "The worker lost its lease on this run.")
+            # Where another worker has the job by now, this is not stored.
+            return Verdict(
+                "lost", "The worker was cut off from its database for too long: it ended the agent."
+            )
         case _:
             return Verdict("interrupted", "The worker was stopped; the job goes on in another run.")
 

@@ -58,8 +58,17 @@ def test_a_silent_worker_loses_its_runs_and_what_is_left_of_them_ends(attempt, l
 
 def test_a_worker_whose_machine_slept_does_not_take_itself_for_dead(attempt, worker):
     Worker.objects.update(heartbeat_at=timezone.now() - LONG_AGO)
-    assert maintenance.abandoned_here(worker.pk) == []
-    assert maintenance.abandoned_here("another") == [attempt]
+    assert maintenance.abandoned_here(worker.pk, by_silence=True) == []
+    assert maintenance.abandoned_here("another", by_silence=True) == [attempt]
+
+
+def test_a_silent_worker_is_not_judged_where_silence_says_nothing(attempt):
+    Worker.objects.update(heartbeat_at=timezone.now() - LONG_AGO)
+    assert maintenance.abandoned_here("another", by_silence=False) == []
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    Worker.objects.update(pid=ended.pid)
+    assert maintenance.abandoned_here("another", by_silence=False) == [attempt]
 
 
 def test_a_dead_process_on_this_host_is_known_before_its_heartbeat_is_old(attempt):

@@ -6,10 +6,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 
 import pytest
 
-from tests.process.site import ROOT, Site
+from tests.process.site import ROOT, Site, directive, wait_for
 
 
 def assert_one_sentence(done: subprocess.CompletedProcess[str], *parts: str) -> None:
@@ -39,6 +41,22 @@ def test_a_locked_database_is_waited_for_and_then_explained(site: Site):
         holder.close()
     assert site.rows("SELECT count(*) AS n FROM sessions") == [{"n": 0}]
     site.manage(*command)
+
+
+def test_workers_outlast_a_locked_database_with_their_agents(site: Site, tmp_path):
+    """Longer than the worker timeout, and than the time between two looks for dead workers."""
+    path = site.database.data_directory / "pokecode.sqlite3"
+    started, gate = tmp_path / "started", tmp_path / "gate"
+    job = site.submit(site.session(), directive(log=str(started), wait_for=str(gate)))
+    with site.worker("--concurrency=1"), site.worker("--concurrency=1"):
+        wait_for(started.exists)
+        wait_for(lambda: len(site.rows("SELECT id FROM job_workers")) == 2)
+        with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+            holder.execute("BEGIN IMMEDIATE")
+            time.sleep(11)
+        gate.touch()
+        site.wait_for_status(job, "completed")
+    assert [run["outcome"] for run in site.attempts(job)] == ["succeeded"]
 
 
 @pytest.mark.parametrize("command", ["queue_status", "process_jobs"])

@@ -132,7 +132,7 @@ def test_a_worker_that_is_cut_off_has_ended_its_agents_when_others_count_it_as_g
         site.wait_for_status(job, "completed")
     lost, done = site.attempts(job)
     assert (lost["outcome"], done["outcome"]) == ("lost", "succeeded")
-    assert "lost its lease" in lost["error"]
+    assert "cut off from its database" in lost["error"]
 
 
 def test_an_idle_worker_stops_in_order_while_the_database_is_away(site, link):
