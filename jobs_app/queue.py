@@ -181,7 +181,7 @@ def _claim(worker: Worker, limit: int, now: datetime) -> list[Plan]:
         claims = claiming.runnable(now, worker.host, limit)
         if not claims:
             return []
-        with bulk.together(len(claims)):
+        with bulk.together():
             attempts = leases.open_attempts(worker, claims, now)
             shown = _show_prompts(claims)
             leases.take(claims, shown, now)
@@ -203,7 +203,7 @@ def record(entries: Sequence[Entry], receipt: list[str]) -> set[str]:
     with transaction.atomic():
         held = leases.held(entry.attempt for entry in entries)
         items = [entry.item for entry in entries if entry.attempt.id in held]
-        with bulk.together(len(items)):
+        with bulk.together():
             leases.record_starts([item for item in items if isinstance(item, Start)])
             endings = [item for item in items if isinstance(item, Ending)]
             states = leases.close(endings, held, timezone.now())

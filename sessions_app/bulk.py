@@ -8,6 +8,7 @@ statement is built once.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -104,18 +105,49 @@ def add(
 
 
 @contextmanager
-def together(count: int) -> Iterator[None]:
-    """Statements of this block, about `count` rows each, do not wait for each other's answers.
+def together() -> Iterator[None]:
+    """What this block inserts, changes and calls is one statement on PostgreSQL, run at its end.
 
-    Only on PostgreSQL and for a few rows: COPY is not to be had then. A statement that
-    fails is heard of at the next one that reads, or at the end of the block.
+    It must not write to a row twice. Not a pipeline: the server would wait without a limit,
+    with all locks held, for a worker that was frozen in the middle of one.
     """
-    link = _link()
-    if link.vendor == "postgresql" and count < COPY_FROM:
-        with link.wrap_database_errors, link.connection.pipeline():
-            yield
-    else:
+    if _link().vendor != "postgresql" or _batch.get() is not None:
         yield
+        return
+    batch = _Batch([], [])
+    token = _batch.set(batch)
+    try:
+        yield
+    finally:
+        _batch.reset(token)
+    batch.run(_link())
+
+
+def call(function: str, *parameters: Any) -> None:
+    """Call a function of the database for what it does."""
+    if batch := _batch.get():
+        batch.calls.append((function, parameters))
+    else:
+        _Batch([], [(function, parameters)]).run(_link())
+
+
+class _Batch(NamedTuple):
+    """Statements and calls of functions, each with its parameters."""
+
+    writes: list[tuple[str, Sequence[Any]]]
+    calls: list[tuple[str, Sequence[Any]]]
+
+    def run(self, link: Any) -> None:
+        parts = [f"write{number} AS ({text})" for number, (text, _) in enumerate(self.writes)]
+        called = ", ".join(text for text, _ in self.calls) or "1"
+        statement = f"WITH {', '.join(parts)} SELECT {called}" if parts else f"SELECT {called}"
+        if parts or self.calls:
+            values = [value for _, given in (*self.writes, *self.calls) for value in given]
+            with link.cursor() as cursor:
+                cursor.execute(statement, values)
+
+
+_batch: ContextVar[_Batch | None] = ContextVar("batch", default=None)
 
 
 def lock(model: type[models.Model], keys: Iterable[str]) -> None:
@@ -199,12 +231,21 @@ def _arrays(fields: Sequence[Field]) -> str:
 
 
 def _execute(link: Any, statement: _Statement, rows: Rows) -> None:
-    with link.cursor() as cursor:
-        if link.vendor == "sqlite":
+    if link.vendor == "postgresql":
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        _run(link, statement.text[0], columns)
+    else:
+        with link.cursor() as cursor:
             for chunk in _chunks(rows):
                 cursor.execute(statement.text[len(chunk)], list(chain.from_iterable(chunk)))
-        else:
-            cursor.execute(statement.text[0], [list(column) for column in zip(*rows, strict=True)])
+
+
+def _run(link: Any, text: str, parameters: Sequence[Any]) -> None:
+    if batch := _batch.get():
+        batch.writes.append((text, parameters))
+    else:
+        with link.cursor() as cursor:
+            cursor.execute(text, parameters)
 
 
 def _chunks(rows: Rows) -> Iterator[Rows]:

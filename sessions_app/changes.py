@@ -18,6 +18,8 @@ from pathlib import Path
 
 from django.db import connection
 
+from sessions_app import bulk
+
 JOBS = "pokecode_jobs"
 MESSAGES = "pokecode_messages"
 
@@ -34,8 +36,7 @@ logger = logging.getLogger(__name__)
 def announce(channel: str) -> None:
     """Inside a transaction: tell listeners once it commits."""
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, '')", [channel])
+        bulk.call("pg_notify(%s, '')", channel)
 
 
 class Bell:
