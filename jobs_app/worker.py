@@ -220,14 +220,21 @@ class JobProcessor:
                 await asyncio.to_thread(maintenance.end_run, attempt)
 
     async def _rescue(self) -> None:
-        """A sweep whose killing does not hold up the database's thread."""
         await self._end_closed_runs()
-        for attempt in await self._database(
-            maintenance.abandoned_here, self._row.pk, by_silence=self._may_judge_silence
-        ):
+        if not self._may_judge_silence:
+            await self._rescue_abandoned(by_silence=False)
+        while not self._may_judge_silence:
+            await asyncio.sleep(settings.POKECODE_HEARTBEAT_INTERVAL)
+        await self._rescue_abandoned(by_silence=True)
+        await self._database(maintenance.forget_dead_workers)
+
+    async def _rescue_abandoned(self, *, by_silence: bool) -> None:
+        """A sweep whose killing does not hold up the database's thread."""
+        own = self._row.pk
+        found = await self._database(maintenance.abandoned_here, own, by_silence=by_silence)
+        for attempt in found:
             if await asyncio.to_thread(maintenance.end_run, attempt):
                 await self._database(queue.rescue, attempt)
-        await self._database(maintenance.forget_dead_workers)
 
     async def _prune(self) -> None:
         while await self._database(maintenance.prune_batch):
