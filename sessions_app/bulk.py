@@ -131,25 +131,6 @@ def call(function: str, *parameters: Any) -> None:
         _Batch([], [(function, parameters)]).run(_link())
 
 
-class _Batch(NamedTuple):
-    """Statements and calls of functions, each with its parameters."""
-
-    writes: list[tuple[str, Sequence[Any]]]
-    calls: list[tuple[str, Sequence[Any]]]
-
-    def run(self, link: Any) -> None:
-        parts = [f"write{number} AS ({text})" for number, (text, _) in enumerate(self.writes)]
-        called = ", ".join(text for text, _ in self.calls) or "1"
-        statement = f"WITH {', '.join(parts)} SELECT {called}" if parts else f"SELECT {called}"
-        if parts or self.calls:
-            values = [value for _, given in (*self.writes, *self.calls) for value in given]
-            with link.cursor() as cursor:
-                cursor.execute(statement, values)
-
-
-_batch: ContextVar[_Batch | None] = ContextVar("batch", default=None)
-
-
 def lock(model: type[models.Model], keys: Iterable[str]) -> None:
     """Lock rows in the order of their keys until the transaction ends.
 
@@ -169,6 +150,25 @@ def lock(model: type[models.Model], keys: Iterable[str]) -> None:
 def _link() -> Any:
     """The connection itself: `django.db.connection` looks it up again at each use."""
     return connections[DEFAULT_DB_ALIAS]
+
+
+class _Batch(NamedTuple):
+    """Statements and calls of functions, each with its parameters."""
+
+    writes: list[tuple[str, Sequence[Any]]]
+    calls: list[tuple[str, Sequence[Any]]]
+
+    def run(self, link: Any) -> None:
+        parts = [f"write{number} AS ({text})" for number, (text, _) in enumerate(self.writes)]
+        called = ", ".join(text for text, _ in self.calls) or "1"
+        statement = f"WITH {', '.join(parts)} SELECT {called}" if parts else f"SELECT {called}"
+        if parts or self.calls:
+            values = [value for _, given in (*self.writes, *self.calls) for value in given]
+            with link.cursor() as cursor:
+                cursor.execute(statement, values)
+
+
+_batch: ContextVar[_Batch | None] = ContextVar("batch", default=None)
 
 
 class _Statement(NamedTuple):

@@ -1,8 +1,11 @@
 """Many rows in few statements: none is left out, whatever their number, and values stay whole."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessions_app import bulk
@@ -70,3 +73,24 @@ def test_objects_of_a_few_columns_load_the_others_when_they_are_asked_for(sessio
     assert found == session
     assert found.metadata == {"branch": "main"}
     assert found.project_path == session.project_path
+
+
+def test_what_is_written_together_is_there_after_the_block(session):
+    with CaptureQueriesContext(connection) as queries, bulk.together():
+        insert_messages(session, ["one", "two"])
+        bulk.update(Session, ("is_working",), [(True, session.pk)])
+        bulk.call("abs(%s)", 1)
+        if connection.vendor == "postgresql":
+            assert len(queries) == 0
+    session.refresh_from_db()
+    assert (contents(session), session.is_working) == (["one", "two"], True)
+    if connection.vendor == "postgresql":  # a worker that is frozen never holds half of it
+        assert len(queries.captured_queries) == 1
+
+
+def test_nothing_is_written_of_a_block_that_fails(session):
+    with suppress(ZeroDivisionError), transaction.atomic(), bulk.together():
+        insert_messages(session, ["one"])
+        raise ZeroDivisionError
+    insert_messages(session, ["two"])
+    assert contents(session) == ["two"]
