@@ -100,10 +100,6 @@ class Entry:
     attempt: JobAttempt
     item: NewMessage | Start | Ending
 
-    @property
-    def size(self) -> int:
-        return len(self.item.content) if isinstance(self.item, NewMessage) else 0
-
 
 TAKEN_COLUMNS = ("status", "attempts", "started_at", "next_retry_at")
 JOB_COLUMNS = ("status", "error", "completed_at", "next_retry_at", "attempts")

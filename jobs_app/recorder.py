@@ -16,8 +16,9 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from jobs_app import queue
-from jobs_app.backlog import Backlog
+from jobs_app.agents.backlog import Backlog
 from jobs_app.database import DatabaseThread
+from jobs_app.entries import EntryForm
 from jobs_app.leases import Ending, Entry, Start
 from jobs_app.models import JobAttempt
 from sessions_app.transcript import NewMessage
@@ -29,6 +30,9 @@ END_INTERVAL = 0.001
 """Seconds that the end of a run waits for other ends."""
 
 GROUP_LIMIT = 2000
+MEMORY_LIMIT = 24 * 1024 * 1024
+"""Characters of messages that are kept in memory before more go to a file."""
+
 RETRY_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0)
 
 logger = logging.getLogger(__name__)
@@ -47,7 +51,7 @@ class Recorder:
     def __init__(self, database: DatabaseThread, on_lease_lost: Callable[[str], None]) -> None:
         self._database = database
         self._on_lease_lost = on_lease_lost
-        self._backlog = Backlog(Path(settings.POKECODE_DATA_DIR))
+        self._backlog = Backlog(Path(settings.POKECODE_DATA_DIR), EntryForm(), MEMORY_LIMIT)
         self._waiting_for: dict[str, asyncio.Future[bool]] = {}
         self._is_stopped = False
         self._waiting = asyncio.Event()

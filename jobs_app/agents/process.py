@@ -13,13 +13,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Self
 
 from django.conf import settings
 
 from jobs_app.agents import tree
 from jobs_app.agents.base import Exit, Launch
-from jobs_app.agents.streams import LineSplitter, ReadPipe, Tail, WritePipe
+from jobs_app.agents.streams import Inbox, LineSplitter, ReadPipe, Tail, WritePipe
 
 STDERR_LIMIT = 64 * 1024
 """Bytes of standard error that are kept, the last ones."""
@@ -55,6 +56,7 @@ class AgentProcess:
         self._grace = grace
         self._on_line = on_line
         self._lines = LineSplitter(self._hand_on)
+        self._inbox = Inbox(self._lines.feed, Path(settings.POKECODE_DATA_DIR))
         self._stderr = Tail(STDERR_LIMIT)
         self._stop_reason: str | None = None
         self._killed_at = float("inf")
@@ -127,7 +129,7 @@ class AgentProcess:
         if not hold:
             self._input.start()
         self._outputs = (
-            ReadPipe(_pipe(process.stdout), self._lines.feed),
+            ReadPipe(_pipe(process.stdout), self._inbox.put),
             ReadPipe(_pipe(process.stderr), self._stderr.feed),
         )
         try:
@@ -202,6 +204,7 @@ class AgentProcess:
             logger.warning("Run %s: its output was left open by another process.", self._run.run_id)
         for output in self._outputs:
             output.close()
+        await self._inbox.emptied()
         self._lines.finish()
 
 

@@ -5,12 +5,17 @@ import fcntl
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
+from jobs_app.agents.backlog import Backlog
 from sessions_app.providers.events import LINE_LIMIT
 
-CHUNK = 256 * 1024
+CHUNK = 64 * 1024
 PIPE_SIZE = 1024 * 1024
+INBOX_LIMIT = 4 * 1024 * 1024
+"""Bytes of an agent's output that are kept in memory before more go to a file."""
+
 F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)
 
 
@@ -27,20 +32,71 @@ class ReadPipe:
         self._loop.add_reader(pipe, self._read)
 
     def _read(self) -> None:
-        try:
-            data = os.read(self._pipe.fileno(), CHUNK)
-        except BlockingIOError:
-            return
-        if data:
+        """All that is there, as much as a pipe holds."""
+        for _ in range(PIPE_SIZE // CHUNK):
+            try:
+                data = os.read(self._pipe.fileno(), CHUNK)
+            except BlockingIOError:
+                return
+            if not data:
+                self.close()
+                return
             self._feed(data)
-        else:
-            self.close()
+            if len(data) < CHUNK:
+                return
 
     def close(self) -> None:
         if not self.closed.is_set():
             self._loop.remove_reader(self._pipe)
             self._pipe.close()
             self.closed.set()
+
+
+class Inbox:
+    """Hands on what a pipe gives, in order and in portions between which others have their turn.
+
+    So a pipe is emptied as fast as it fills, however long it takes to deal with that.
+    """
+
+    def __init__(self, feed: Callable[[bytes], None], directory: Path) -> None:
+        self._feed = feed
+        self._waiting = Backlog(directory, PlainForm(), INBOX_LIMIT)
+        self._loop = asyncio.get_running_loop()
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
+
+    def put(self, data: bytes) -> None:
+        if self._is_empty.is_set():
+            if len(data) < CHUNK:  # as most often: nothing waits, and not much comes
+                self._feed(data)
+                return
+            self._is_empty.clear()
+            self._loop.call_soon(self._hand_on)
+        self._waiting.append(data)
+
+    async def emptied(self) -> None:
+        """Returns when all has been handed on."""
+        await self._is_empty.wait()
+
+    def _hand_on(self) -> None:
+        self._feed(self._waiting.popleft())
+        if self._waiting:
+            self._loop.call_soon(self._hand_on)
+        else:
+            self._is_empty.set()
+
+
+class PlainForm:
+    """Bytes as they are. See backlog.Form."""
+
+    def size(self, item: bytes) -> int:
+        return len(item)
+
+    def write(self, item: bytes) -> bytes:
+        return item
+
+    def read(self, data: bytes) -> bytes:
+        return data
 
 
 class WritePipe:

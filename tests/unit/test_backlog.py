@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs_app.backlog import Backlog
+from jobs_app.agents.backlog import Backlog
+from jobs_app.entries import EntryForm
 from jobs_app.leases import End, Ending, Entry, RunReport
 from jobs_app.models import JobAttempt
 from sessions_app.transcript import NewMessage
@@ -21,7 +22,7 @@ def end() -> Entry:
     return Entry(ATTEMPT, Ending(ATTEMPT, RunReport("succeeded"), End.COMPLETE))
 
 
-def drained(backlog: Backlog, step: int) -> list[Entry]:
+def drained(backlog: Backlog[Entry], step: int) -> list[Entry]:
     entries: list[Entry] = []
     while taken := backlog.take(step):
         entries += taken
@@ -30,7 +31,7 @@ def drained(backlog: Backlog, step: int) -> list[Entry]:
 
 @pytest.mark.parametrize("step", [1, 7, 1000])
 def test_what_does_not_fit_in_memory_comes_back_in_order(tmp_path, step):
-    backlog = Backlog(tmp_path, limit=1000)
+    backlog = Backlog(tmp_path, EntryForm(), 1000)
     entries = [message(number) for number in range(50)] + [end()]
     for entry in entries:
         backlog.append(entry)
@@ -40,7 +41,7 @@ def test_what_does_not_fit_in_memory_comes_back_in_order(tmp_path, step):
 
 
 def test_it_goes_back_to_memory_when_the_file_is_read(tmp_path):
-    backlog = Backlog(tmp_path, limit=1000)
+    backlog = Backlog(tmp_path, EntryForm(), 1000)
     for round_ in range(3):
         entries = [message(round_ * 100 + number) for number in range(30)]
         for entry in entries:
@@ -49,7 +50,7 @@ def test_it_goes_back_to_memory_when_the_file_is_read(tmp_path):
 
 
 def test_entries_come_in_order_while_others_are_added(tmp_path):
-    backlog = Backlog(tmp_path, limit=500)
+    backlog = Backlog(tmp_path, EntryForm(), 500)
     taken = []
     for number in range(100):
         backlog.append(message(number))
@@ -60,7 +61,7 @@ def test_entries_come_in_order_while_others_are_added(tmp_path):
 
 
 def test_the_file_has_no_name_that_others_could_open(tmp_path):
-    backlog = Backlog(tmp_path, limit=10)
+    backlog = Backlog(tmp_path, EntryForm(), 10)
     for number in range(10):
         backlog.append(message(number))
     assert list(tmp_path.iterdir()) == []
@@ -68,7 +69,7 @@ def test_the_file_has_no_name_that_others_could_open(tmp_path):
 
 
 def test_a_full_disk_keeps_the_rest_in_memory(tmp_path):
-    backlog = Backlog(tmp_path / "missing", limit=10)
+    backlog = Backlog(tmp_path / "missing", EntryForm(), 10)
     entries = [message(number) for number in range(10)]
     for entry in entries:
         backlog.append(entry)
