@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import uuid
 from contextlib import contextmanager
 
 import psutil
@@ -18,6 +19,7 @@ from tests.process.runs import is_running, pid_in, run, start, start_fake
 from tests.process.site import wait_for
 
 SLEEP = ["sleep", "1000"]
+RUN = f"run-{uuid.uuid4()}"  # no other test run on this machine ends ours, or has its own ended
 
 
 @contextmanager
@@ -65,33 +67,33 @@ def test_a_boot_has_an_identity_that_stays():
 
 def test_a_marked_process_in_its_own_session_is_ended_after_its_parent(tmp_path):
     script = f"setsid sleep 1000 & echo $! > {tmp_path / 'pid'}"
-    with started(["sh", "-c", script], marker="run-7") as parent:
+    with started(["sh", "-c", script], marker=RUN) as parent:
         parent.wait()
     survivor = pid_in(tmp_path / "pid")
     assert is_running(survivor)
-    assert tree.end_marked("run-7") == 1
+    assert tree.end_marked(RUN) == 1
     assert not is_running(survivor)
-    assert tree.end_marked("run-7") == 0
+    assert tree.end_marked(RUN) == 0
 
 
-@pytest.mark.parametrize("marker", [None, "run-70", "run", "RUN-7"])
+@pytest.mark.parametrize("marker", [None, f"{RUN}0", RUN[:-1], RUN.upper()])
 def test_a_process_without_the_very_marker_survives(marker):
-    with started(SLEEP, marker=marker) as innocent, started(SLEEP, marker="run-7") as guilty:
-        assert tree.marked("run-7") == [guilty.pid]
-        assert tree.end_marked("run-7") == 1
+    with started(SLEEP, marker=marker) as innocent, started(SLEEP, marker=RUN) as guilty:
+        assert tree.marked(RUN) == [guilty.pid]
+        assert tree.end_marked(RUN) == 1
         assert innocent.poll() is None
 
 
 def test_a_reused_pid_is_not_killed():
     """Between the look and the kill the pid got a new owner: one without the marker."""
     with started(SLEEP) as innocent:
-        assert tree._kill(innocent.pid, lambda pid: tree._marker(pid) == "run-7") is False
+        assert tree._kill(innocent.pid, lambda pid: tree._marker(pid) == RUN) is False
         assert innocent.poll() is None
 
 
 def test_what_cannot_be_ended_in_time_is_named():
-    with started(SLEEP, marker="run-7") as process, pytest.raises(tree.StillAlive) as error:
-        tree.end_marked("run-7", timeout=0)
+    with started(SLEEP, marker=RUN) as process, pytest.raises(tree.StillAlive) as error:
+        tree.end_marked(RUN, timeout=0)
     assert error.value.pids == [process.pid]
     assert str(process.pid) in str(error.value)
 
@@ -121,10 +123,10 @@ def test_a_run_stays_open_until_what_cannot_be_ended_is_gone(
 
 def test_a_run_that_keeps_starting_processes_is_ended_whole(tmp_path):
     script = 'while :; do sleep 1000 & [ "$(jobs | wc -l)" -gt 20 ] && sleep 0.01; done'
-    with started(["bash", "-c", script], marker="run-7"):
-        wait_for(lambda: len(tree.marked("run-7")) > 10)
-        tree.end_marked("run-7")
-        assert tree.marked("run-7") == []
+    with started(["bash", "-c", script], marker=RUN):
+        wait_for(lambda: len(tree.marked(RUN)) > 10)
+        tree.end_marked(RUN)
+        assert tree.marked(RUN) == []
 
 
 def test_a_stray_without_any_environment_ends_with_its_run(project, tmp_path, subreaper):
