@@ -6,6 +6,7 @@ is tried: no other can be claimed, however many prompts wait behind it.
 """
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -140,6 +141,17 @@ DIALECTS = {
 }
 
 
+# Of the sessions of a claim, by its transaction's next statement: PostgreSQL looks at the rows
+# beside those that it locks as they were when the statement began.
+STILL_HERE = """
+NOT EXISTS (
+    SELECT 1 FROM sessions AS session
+    LEFT JOIN session_hosts AS home ON home.session_id = session.id
+    WHERE session.id = ANY(%b::text[]) AND (session.state <> 'active' OR home.host <> %s)
+)
+"""
+
+
 class Claim(NamedTuple):
     """A job that may run, with its session, and what a claim and its run need to know.
 
@@ -164,6 +176,12 @@ def runnable(now: datetime, host: str, limit: int) -> list[Claim]:
     if len(rows) < limit and _is_longer_than(window, rows):
         rows = _runnable(FIRST_OF_SESSION, now, host, limit, window)
     return _claims(rows)
+
+
+def require_still_here(claims: Sequence[Claim], host: str) -> None:
+    """Raise bulk.Unmet if one of the sessions was moved or archived while its job was locked."""
+    if connection.vendor == "postgresql":
+        bulk.require(STILL_HERE, [claim.job.session_id for claim in claims], host)
 
 
 def _runnable(

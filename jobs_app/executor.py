@@ -165,10 +165,12 @@ class Run:
 
 
 async def _git_head(project: str) -> str | None:
-    repository = git.find(project)
-    if repository is None or repository.is_quick:
+    with suppress(OSError):  # what git says is good to know, and no reason to fail
+        repository = git.find(project)
+        if repository is not None and not repository.is_quick:
+            return await asyncio.to_thread(repository.head)
         return repository.head() if repository else None
-    return await asyncio.to_thread(repository.head)
+    return None
 
 
 def _grace(reason: str) -> float:

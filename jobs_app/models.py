@@ -18,6 +18,8 @@ from sessions_app.models import Session
 from sessions_app.validation import check_keys, validate_model, validate_prompt, validate_tools
 from sessions_app.visible import visible
 
+MOST_ATTEMPTS = 100
+
 
 class JobStatus(models.TextChoices):
     PENDING = "pending", "pending"
@@ -135,6 +137,10 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    def clean(self) -> None:
+        if not 1 <= self.max_attempts <= MOST_ATTEMPTS:
+            raise ValidationError(f"The maximum of attempts is from 1 to {MOST_ATTEMPTS}.")
 
     @property
     def title(self) -> str:

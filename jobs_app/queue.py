@@ -62,11 +62,14 @@ def enqueue(
     if max_attempts is not None:
         job.max_attempts = max_attempts
     job.full_clean()
-    with transaction.atomic():
-        _require_active(session.pk)
-        job.pk = new_id_after(_newest_job(session.pk))
-        job.save(force_insert=True)
-        changes.announce(changes.JOBS)
+    try:
+        with transaction.atomic():
+            _require_active(session.pk)
+            job.pk = new_id_after(_newest_job(session.pk))
+            job.save(force_insert=True)
+            changes.announce(changes.JOBS)
+    except IntegrityError:  # deleted at the same moment
+        raise ValidationError("This session no longer exists.") from None
     return job
 
 
@@ -99,12 +102,14 @@ def edit(
 
 def cancel(job: Job) -> bool:
     """Cancel a pending job now, or ask the worker to stop a running one; False if it has ended."""
-    with transaction.atomic():
-        # Pending again: its run may have ended, and wait for a retry, between the two looks.
-        changed = _cancel_pending(job) or _ask_to_stop(job) or _cancel_pending(job)
-        if changed:
-            changes.announce(changes.JOBS)
-    return changed
+    # Pending again: its run may have ended, and wait for a retry, between the two looks.
+    # Each for itself: a run that ends locks its attempt and then its job.
+    for change in (_cancel_pending, _ask_to_stop, _cancel_pending):
+        with transaction.atomic():
+            if change(job):
+                changes.announce(changes.JOBS)
+                return True
+    return False
 
 
 def _cancel_pending(job: Job) -> bool:
@@ -172,7 +177,7 @@ def claim_plans(worker: Worker, limit: int) -> list[Plan]:
     """`claim`, with what the runs need to know."""
     try:
         return _claim(worker, limit, timezone.now())
-    except IntegrityError:  # another worker claimed the same session at once
+    except (IntegrityError, bulk.Unmet):  # another worker, or a move, was there at once
         return []
 
 
@@ -186,6 +191,7 @@ def _claim(worker: Worker, limit: int, now: datetime) -> list[Plan]:
             shown = _show_prompts(claims)
             leases.take(claims, shown, now)
             leases.settle(worker.host, claims)
+            claiming.require_still_here(claims, worker.host)
             changes.announce(changes.JOBS)
     return [
         Plan(attempt, claim.conversation, claim.usage, claim.is_trusted)
@@ -267,11 +273,13 @@ def move(session: Session, host: str) -> None:
     if not host or not host.isprintable():
         raise ValidationError(f"{host!r} is no name of a host: give one that queue_status shows.")
     with transaction.atomic():
-        # A claim that is under way holds them: it is seen below, and no other begins meanwhile.
+        # A claim that is under way holds the jobs: it is seen below, and no other begins
+        # meanwhile. The attempts first, as the end of a run does.
+        open_runs = JobAttempt.objects.open().filter(session=session).order_by("pk")
+        list(open_runs.select_for_update().values_list("pk"))
         waiting = Job.objects.unfinished().filter(session=session).order_by("pk")
         list(waiting.select_for_update().values_list("pk"))
-        open_run = JobAttempt.objects.open().filter(session=session).select_related("job")
-        for attempt in open_run.select_related("session"):
+        for attempt in open_runs.select_related("job", "session"):
             if Worker.objects.alive().filter(pk=attempt.worker_id).exists():
                 raise ValidationError(f"The session runs on {attempt.host}: cancel its job first.")
             rescue(attempt)

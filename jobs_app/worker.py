@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -19,11 +19,9 @@ from jobs_app.executor import Run
 from jobs_app.leases import Plan, RunReport
 from jobs_app.looking import Look, look
 from jobs_app.models import JobAttempt, Outcome, Worker
+from jobs_app.pulse import Pulse
 from jobs_app.recorder import Recorder
 from sessions_app import changes
-
-CUT_OFF_SHARE = 7 / 12
-"""Of the worker timeout: what is left is time to notice, to end the agents and to clean up."""
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LINGER = 0.002
@@ -55,7 +53,7 @@ class JobProcessor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._database = DatabaseThread()
         self._recorder = Recorder(self._database, self._on_lease_lost)
-        self._last_heartbeat = self._beating_since = time.monotonic()
+        self._pulse = Pulse()
 
     async def run(self) -> None:
         """Process jobs. Raises WorkerFailed if a part of the worker itself failed."""
@@ -75,8 +73,8 @@ class JobProcessor:
         side_tasks = [
             self._side_task(self._recorder.run(), "recorder"),
             self._side_task(self._keep_heartbeat(), "heartbeat"),
-            self._side_task(_repeat(self._rescue, RESCUE_INTERVAL), "rescue"),
-            self._side_task(_repeat(self._prune, PRUNE_INTERVAL), "prune"),
+            self._side_task(self._keep_rescuing(), "rescue"),
+            self._side_task(self._keep_pruning(), "prune"),
         ]
         if connection.vendor == "postgresql":  # what one cannot write, another host may take over
             side_tasks.append(self._side_task(self._watch_leases(), "leases"))
@@ -116,7 +114,7 @@ class JobProcessor:
     async def _look(self) -> Look:
         """What there is to do; a passing fault of the database only delays it."""
         while True:
-            is_full = self._stopping or self._is_cut_off
+            is_full = self._stopping or self._pulse.is_cut_off
             free = 0 if is_full else self._concurrency - len(self._runs)
             try:
                 return await self._database(
@@ -165,9 +163,7 @@ class JobProcessor:
                 held = await self._database(_beat, self._row, self._stopping)
             except (OperationalError, InterfaceError):
                 continue
-            if not self._is_beating:
-                self._beating_since = time.monotonic()
-            self._last_heartbeat = began
+            self._pulse.beat(began)
             for attempt_id in running - held:
                 self._stop_run(attempt_id, "lease lost")
             unknown = held - set(self._runs)
@@ -182,33 +178,15 @@ class JobProcessor:
             with suppress(OperationalError, InterfaceError):
                 await self._database(_release, attempt_id)
 
-    @property
-    def _is_cut_off(self) -> bool:
-        """So long without a heartbeat that there is just time to end the agents before others
-        may take over."""
-        silent = time.monotonic() - self._last_heartbeat
-        return silent >= settings.POKECODE_WORKER_TIMEOUT * CUT_OFF_SHARE
-
-    @property
-    def _may_judge_silence(self) -> bool:
-        """What keeps us from beating may keep the others too: then they get some time for it."""
-        beating = time.monotonic() - self._beating_since
-        return self._is_beating and beating >= settings.POKECODE_WORKER_TIMEOUT / 3
-
-    @property
-    def _is_beating(self) -> bool:
-        silent = time.monotonic() - self._last_heartbeat
-        return silent < settings.POKECODE_WORKER_TIMEOUT / 2
-
     async def _watch_leases(self) -> None:
         """End our agents before others may take over, also while the database just does not
         answer: the heartbeat then waits, and gets no error."""
         pause = settings.POKECODE_WORKER_TIMEOUT / 12
         while True:
             await asyncio.sleep(pause)
-            if self._is_cut_off:
+            if self._pulse.is_cut_off:
                 await asyncio.sleep(pause)  # a worker that was frozen finds its database now
-            if self._is_cut_off:
+            if self._pulse.is_cut_off:
                 for attempt_id in list(self._runs):
                     self._stop_run(attempt_id, "lease lost")
 
@@ -219,22 +197,34 @@ class JobProcessor:
             for attempt in await self._database(maintenance.closed_runs, run_ids):
                 await asyncio.to_thread(maintenance.end_run, attempt)
 
-    async def _rescue(self) -> None:
-        await self._end_closed_runs()
-        if not self._may_judge_silence:
-            await self._rescue_abandoned(by_silence=False)
-        while not self._may_judge_silence:
-            await asyncio.sleep(settings.POKECODE_HEARTBEAT_INTERVAL)
-        await self._rescue_abandoned(by_silence=True)
-        await self._database(maintenance.forget_dead_workers)
+    async def _keep_rescuing(self) -> None:
+        while True:
+            by_silence = self._pulse.may_judge_silence
+            with suppress(OperationalError, InterfaceError):
+                await self._rescue(by_silence=by_silence)
+            soon = min(RESCUE_INTERVAL, settings.POKECODE_WORKER_TIMEOUT / 3)
+            await asyncio.sleep(RESCUE_INTERVAL if by_silence else soon)
 
-    async def _rescue_abandoned(self, *, by_silence: bool) -> None:
+    async def _rescue(self, *, by_silence: bool) -> None:
         """A sweep whose killing does not hold up the database's thread."""
+        await self._end_closed_runs()
         own = self._row.pk
-        found = await self._database(maintenance.abandoned_here, own, by_silence=by_silence)
-        for attempt in found:
+        for attempt in await self._database(
+            maintenance.abandoned_here, own, by_silence=by_silence
+        ):
+            if by_silence and not self._pulse.may_judge_silence:
+                return  # the answer itself was long in coming
             if await asyncio.to_thread(maintenance.end_run, attempt):
                 await self._database(queue.rescue, attempt)
+        await self._database(maintenance.forget_dead_workers)
+
+    async def _keep_pruning(self) -> None:
+        while True:
+            pause = RESCUE_INTERVAL  # where the database has interrupted it
+            with suppress(OperationalError, InterfaceError):
+                await self._prune()
+                pause = PRUNE_INTERVAL
+            await asyncio.sleep(pause)
 
     async def _prune(self) -> None:
         while await self._database(maintenance.prune_batch):
@@ -280,15 +270,6 @@ class JobProcessor:
         with suppress(OperationalError, InterfaceError):
             await self._database(self._row.delete)
         self._database.close()
-
-
-async def _repeat(sweep: Callable[[], Awaitable[None]], interval: float) -> None:
-    while True:
-        pause = RESCUE_INTERVAL  # also for a rarer sweep that the database has interrupted
-        with suppress(OperationalError, InterfaceError):
-            await sweep()
-            pause = interval
-        await asyncio.sleep(pause)
 
 
 def _release(attempt_id: str) -> None:

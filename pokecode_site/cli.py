@@ -1,5 +1,6 @@
 """The entry point that `manage.py` and the installed `pokecode` command share."""
 
+import errno
 import os
 import sys
 from typing import NoReturn
@@ -34,13 +35,25 @@ def _run_command() -> None:
 
     try:
         execute_from_command_line(sys.argv)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # whoever reads the output has seen enough
+        _discard_output()
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename:
+            raise
+        _discard_output()
+        _end("The output cannot be written: its disk is full.", 1)
     except DatabaseError as error:
         sentence = database.explain(error)
         if sentence is None or "--traceback" in sys.argv:
             raise
         _end(sentence, 1)
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end(sentence: str, code: int) -> NoReturn:

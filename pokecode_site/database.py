@@ -36,6 +36,10 @@ POSTGRESQL_OPTIONS = {
 # What both drivers say (PostgreSQL's with its SQLSTATE before it), and what to do about it.
 TROUBLES = (
     (
+        r"deadlock detected|^40P01",
+        "Another change of the same came at the same moment: try again.",
+    ),
+    (
         r"database (table )?is locked|^55P03",
         "The database is locked by another program: end that program or try again later.",
     ),

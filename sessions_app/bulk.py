@@ -123,8 +123,17 @@ def together() -> Iterator[None]:
     batch.run(_link())
 
 
+class Unmet(Exception):
+    """Something that was required is not so: the transaction must be rolled back."""
+
+
+def require(condition: str, *parameters: Any) -> None:
+    """Raise Unmet, within `together` at its end, unless this condition holds."""
+    call(f"CASE WHEN {condition} THEN '' END", *parameters)
+
+
 def call(function: str, *parameters: Any) -> None:
-    """Call a function of the database for what it does."""
+    """Call a function of the database for what it does; Unmet if it gives NULL."""
     if batch := _batch.get():
         batch.calls.append((function, parameters))
     else:
@@ -166,6 +175,8 @@ class _Batch(NamedTuple):
             values = [value for _, given in (*self.writes, *self.calls) for value in given]
             with link.cursor() as cursor:
                 cursor.execute(statement, values)
+                if None in cursor.fetchone():
+                    raise Unmet
 
 
 _batch: ContextVar[_Batch | None] = ContextVar("batch", default=None)

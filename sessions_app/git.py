@@ -85,9 +85,11 @@ class Repository:
     @property
     def is_quick(self) -> bool:
         """Whether its HEAD is read in microseconds: a worker asks twice a run."""
-        packed = os.path.join(self.common, "packed-refs")
-        is_small = not os.path.exists(packed) or os.path.getsize(packed) < QUICK_LIMIT
-        return is_small and not self._has_reftable
+        try:
+            size = os.stat(os.path.join(self.common, "packed-refs")).st_size
+        except OSError:  # as most often: there is none
+            size = 0
+        return size < QUICK_LIMIT and not self._has_reftable
 
     @property
     def _has_reftable(self) -> bool:

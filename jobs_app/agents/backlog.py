@@ -47,6 +47,11 @@ class Backlog(Generic[T]):
     def __len__(self) -> int:
         return len(self._head) + len(self._file) + len(self._tail)
 
+    @property
+    def is_beyond_disk(self) -> bool:
+        """Whether the disk was full, and what came then is not dealt with yet."""
+        return bool(self._tail)
+
     def append(self, item: T) -> None:
         if self._tail:
             self._tail.append(item)

@@ -56,7 +56,6 @@ class AgentProcess:
         self._grace = grace
         self._on_line = on_line
         self._lines = LineSplitter(self._hand_on)
-        self._inbox = Inbox(self._lines.feed, Path(settings.POKECODE_DATA_DIR))
         self._stderr = Tail(STDERR_LIMIT)
         self._stop_reason: str | None = None
         self._killed_at = float("inf")
@@ -128,10 +127,9 @@ class AgentProcess:
         self._input = WritePipe(_pipe(process.stdin), stdin)
         if not hold:
             self._input.start()
-        self._outputs = (
-            ReadPipe(_pipe(process.stdout), self._inbox.put),
-            ReadPipe(_pipe(process.stderr), self._stderr.feed),
-        )
+        directory = Path(settings.POKECODE_DATA_DIR)
+        self._inbox = Inbox(_pipe(process.stdout), self._lines.feed, directory)
+        self._outputs = (self._inbox, ReadPipe(_pipe(process.stderr), self._stderr.feed))
         try:
             handle = os.pidfd_open(self.pid)
         except (AttributeError, OSError):  # not Linux, or no descriptor is free
@@ -196,6 +194,7 @@ class AgentProcess:
         return None
 
     async def _read_rest(self) -> None:
+        await self._inbox.has_room()  # what has come so far takes the time that it takes
         try:
             async with asyncio.timeout(CLEANUP_TIMEOUT):
                 for output in self._outputs:

@@ -13,8 +13,11 @@ from sessions_app.providers.events import LINE_LIMIT
 
 CHUNK = 64 * 1024
 PIPE_SIZE = 1024 * 1024
-INBOX_LIMIT = 4 * 1024 * 1024
-"""Bytes of an agent's output that are kept in memory before more go to a file."""
+INBOX_LIMIT = 256 * 1024 * 1024
+"""Bytes of an agent's output that may wait: more is a flood, which its pipe holds back."""
+
+INBOX_MEMORY = 4 * 1024 * 1024
+"""Bytes of them that are kept in memory before more go to a file."""
 
 F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)
 
@@ -25,11 +28,29 @@ class ReadPipe:
     def __init__(self, pipe: IO[bytes], feed: Callable[[bytes], None]) -> None:
         self._pipe = pipe
         self._feed = feed
+        self._is_paused = False
         self._loop = asyncio.get_running_loop()
         self.closed = asyncio.Event()
         os.set_blocking(pipe.fileno(), False)
         _enlarge(pipe)
         self._loop.add_reader(pipe, self._read)
+
+    def pause(self) -> None:
+        """Leave what comes in the pipe, until `go_on`."""
+        if not self._is_paused and not self.closed.is_set():
+            self._is_paused = True
+            self._loop.remove_reader(self._pipe)
+
+    def go_on(self) -> None:
+        if self._is_paused and not self.closed.is_set():
+            self._is_paused = False
+            self._loop.add_reader(self._pipe, self._read)
+
+    def close(self) -> None:
+        if not self.closed.is_set():
+            self._loop.remove_reader(self._pipe)
+            self._pipe.close()
+            self.closed.set()
 
     def _read(self) -> None:
         """All that is there, as much as a pipe holds."""
@@ -42,30 +63,54 @@ class ReadPipe:
                 self.close()
                 return
             self._feed(data)
-            if len(data) < CHUNK:
+            if len(data) < CHUNK or self._is_paused:
                 return
-
-    def close(self) -> None:
-        if not self.closed.is_set():
-            self._loop.remove_reader(self._pipe)
-            self._pipe.close()
-            self.closed.set()
 
 
 class Inbox:
     """Hands on what a pipe gives, in order and in portions between which others have their turn.
 
-    So a pipe is emptied as fast as it fills, however long it takes to deal with that.
+    So the pipe is emptied as fast as it fills, however long it takes to deal with that. Only
+    beyond `limit` bytes, or where the disk has no room for them, is it left full.
     """
 
-    def __init__(self, feed: Callable[[bytes], None], directory: Path) -> None:
+    def __init__(
+        self,
+        pipe: IO[bytes],
+        feed: Callable[[bytes], None],
+        directory: Path,
+        limit: int = INBOX_LIMIT,
+    ) -> None:
         self._feed = feed
-        self._waiting = Backlog(directory, PlainForm(), INBOX_LIMIT)
+        self._limit = limit
+        self._waiting = Backlog(directory, PlainForm(), INBOX_MEMORY)
+        self._size = 0
+        self._failure: Exception | None = None
         self._loop = asyncio.get_running_loop()
         self._is_empty = asyncio.Event()
         self._is_empty.set()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        self._pipe = ReadPipe(pipe, self._put)
+        self.closed = self._pipe.closed
 
-    def put(self, data: bytes) -> None:
+    def close(self) -> None:
+        """Read no more; what was read is still handed on."""
+        self._pipe.close()
+
+    async def has_room(self) -> None:
+        """Returns when the pipe is read, and not left full."""
+        await self._has_room.wait()
+
+    async def emptied(self) -> None:
+        """Returns when all that was read has been handed on; raises what made that impossible."""
+        await self._is_empty.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def _put(self, data: bytes) -> None:
+        if self._failure is not None:
+            return
         if self._is_empty.is_set():
             if len(data) < CHUNK:  # as most often: nothing waits, and not much comes
                 self._feed(data)
@@ -73,17 +118,35 @@ class Inbox:
             self._is_empty.clear()
             self._loop.call_soon(self._hand_on)
         self._waiting.append(data)
-
-    async def emptied(self) -> None:
-        """Returns when all has been handed on."""
-        await self._is_empty.wait()
+        self._size += len(data)
+        if self._size >= self._limit or self._waiting.is_beyond_disk:
+            self._has_room.clear()
+            self._pipe.pause()
 
     def _hand_on(self) -> None:
-        self._feed(self._waiting.popleft())
-        if self._waiting:
-            self._loop.call_soon(self._hand_on)
-        else:
-            self._is_empty.set()
+        try:
+            data = self._waiting.popleft()
+            self._feed(data)
+        except Exception as error:
+            self._failure = error
+            self._end()
+            return
+        self._size -= len(data)
+        if not self._waiting:
+            self._end()
+            return
+        if self._size <= self._limit // 2 and not self._waiting.is_beyond_disk:
+            self._go_on()
+        self._loop.call_soon(self._hand_on)
+
+    def _end(self) -> None:
+        self._waiting.close()
+        self._is_empty.set()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._has_room.set()
+        self._pipe.go_on()
 
 
 class PlainForm:

@@ -1,6 +1,7 @@
 """Several hosts on one queue: a session stays where its files and conversation are."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,9 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs_app import hosts, queue, status
+from jobs_app import claiming, hosts, queue, status
 from jobs_app.leases import RunReport
-from jobs_app.models import Job, JobStatus, Outcome, SessionHost, Worker
+from jobs_app.models import Job, JobAttempt, JobStatus, Outcome, SessionHost, Worker
 from sessions_app.models import Session
 from tests.integration.admin_pages import said, staff, url, words
 
@@ -88,6 +89,43 @@ def test_a_running_session_is_not_moved_unless_its_worker_is_gone(session, worke
     assert job.status == JobStatus.PENDING
     Job.objects.update(next_retry_at=None)
     assert len(queue.claim(elsewhere)) == 1
+
+
+@pytest.mark.parametrize("change", ["moved", "archived"])
+def test_a_claim_that_has_read_a_session_before_it_changed_takes_nothing(
+    session, worker, elsewhere, monkeypatch, change
+):
+    """On SQLite no claim can: it keeps everybody else from writing."""
+    Job.objects.enqueue(session, "first")
+    runnable = claiming.runnable
+
+    def change_behind(*arguments):
+        claims = runnable(*arguments)
+        if connection.vendor == "postgresql":
+            in_thread(lambda: change_it(session, change))
+        return claims
+
+    monkeypatch.setattr(claiming, "runnable", change_behind)
+    claimed = queue.claim(worker)
+    assert claimed == [] if connection.vendor == "postgresql" else len(claimed) == 1
+    assert len(claimed) == JobAttempt.objects.open().count()
+
+
+def change_it(session, change: str) -> None:
+    if change == "moved":
+        SessionHost.objects.create(session=session, host="elsewhere")
+    else:
+        Session.objects.filter(pk=session.pk).update(state="inactive")
+
+
+def in_thread(work: Callable[[], None]) -> None:
+    def run() -> None:
+        work()
+        connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
 
 
 def test_a_move_waits_for_a_claim_that_is_under_way(session, worker, elsewhere):

@@ -164,3 +164,10 @@ def test_wait_returns_the_final_status_or_times_out(session):
         job.wait(timeout=0.01)
     job.cancel()
     assert job.wait(timeout=5) == "cancelled"
+
+
+@pytest.mark.parametrize("number", [0, -5, 101, 2**40])
+def test_a_maximum_of_attempts_that_makes_no_sense_is_refused(session, number):
+    with pytest.raises(ValidationError, match="from 1 to 100"):
+        Job.objects.enqueue(session, "Do it", max_attempts=number)
+    assert not Job.objects.exists()

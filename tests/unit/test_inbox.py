@@ -1,57 +1,113 @@
 """Output is taken at once, however long it takes to deal with it, and handed on in its order."""
 
 import asyncio
+import errno
 import os
+import threading
+from collections.abc import Callable, Coroutine
+from typing import IO, Any
+
+import pytest
 
 from jobs_app.agents import streams
 from jobs_app.agents.streams import CHUNK, PIPE_SIZE, Inbox, ReadPipe
 
-PORTIONS = [bytes([number]) * CHUNK for number in range(100)]
+DATA = b"".join(bytes([number]) * CHUNK for number in range(100)) + b"the rest"
 
 
-def test_much_is_taken_at_once_and_handed_on_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(streams, "INBOX_LIMIT", 10 * CHUNK)  # the rest goes through a file
+def run_with_pipe(use: Callable[[IO[bytes]], Coroutine[Any, Any, None]], data: bytes) -> None:
+    """Run `use` with a pipe into which a thread writes, and then closes it."""
+    read_end, write_end = os.pipe()
+
+    def write() -> None:
+        with os.fdopen(write_end, "wb") as pipe:
+            pipe.write(data)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    asyncio.run(use(os.fdopen(read_end, "rb", buffering=0)))
+    writer.join()
+
+
+@pytest.mark.parametrize("limit", [10 * CHUNK, 10**9], ids=["held back", "through a file"])
+def test_all_comes_in_order_and_others_have_their_turn(tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(streams, "INBOX_MEMORY", 2 * CHUNK)
     fed: list[bytes] = []
+    turns: set[int] = set()
 
-    async def main() -> None:
-        inbox = Inbox(fed.append, tmp_path)
-        for portion in PORTIONS:
-            inbox.put(portion)
-        inbox.put(b"the rest")
-        assert fed == []
+    async def use(pipe: IO[bytes]) -> None:
+        inbox = Inbox(pipe, fed.append, tmp_path, limit)
+        while not inbox.closed.is_set() or sum(map(len, fed)) < len(DATA):
+            turns.add(len(fed))
+            await asyncio.sleep(0)
         await inbox.emptied()
 
-    asyncio.run(main())
-    assert fed == [*PORTIONS, b"the rest"]
+    run_with_pipe(use, DATA)
+    assert b"".join(fed) == DATA
+    assert len(turns) > 10
 
 
-def test_others_have_their_turn_between_two_portions(tmp_path):
-    fed: list[bytes] = []
-    seen: list[int] = []
+def test_what_comes_is_taken_before_it_is_dealt_with_up_to_a_limit(tmp_path):
+    """The first portion takes until the whole pipe is full again, or would be."""
+    kept: list[int] = []
 
-    async def main() -> None:
-        inbox = Inbox(fed.append, tmp_path)
-        for portion in PORTIONS:
-            inbox.put(portion)
-        while len(fed) < len(PORTIONS):
-            seen.append(len(fed))
+    async def use(pipe: IO[bytes]) -> None:
+        inbox = Inbox(pipe, lambda data: None, tmp_path, limit=20 * CHUNK)
+        while not inbox.closed.is_set():
+            kept.append(inbox._size)
             await asyncio.sleep(0)
 
-    asyncio.run(main())
-    assert len(seen) >= len(PORTIONS)
+    run_with_pipe(use, DATA)
+    assert 10 * CHUNK < max(kept) <= 20 * CHUNK + PIPE_SIZE
 
 
-def test_a_little_is_handed_on_without_waiting(tmp_path):
+def test_a_full_disk_leaves_the_rest_in_the_pipe(tmp_path, monkeypatch, caplog):
+    def full(*arguments: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(streams, "INBOX_MEMORY", 2 * CHUNK)
     fed: list[bytes] = []
+    kept: list[int] = []
 
-    async def main() -> None:
-        inbox = Inbox(fed.append, tmp_path)
-        inbox.put(b"one")
-        inbox.put(b"two")
-        assert fed == [b"one", b"two"]
+    async def use(pipe: IO[bytes]) -> None:
+        inbox = Inbox(pipe, fed.append, tmp_path)
+        while not inbox.closed.is_set():
+            kept.append(inbox._size)
+            await asyncio.sleep(0)
         await inbox.emptied()
 
-    asyncio.run(main())
+    run_with_pipe(use, DATA)
+    assert b"".join(fed) == DATA
+    assert max(kept) <= 2 * PIPE_SIZE
+    assert "cannot be kept in a file" in caplog.text
+
+
+def test_a_file_that_cannot_be_read_is_an_error_and_no_waiting_without_end(tmp_path, monkeypatch):
+    def broken(*arguments: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", broken)
+    monkeypatch.setattr(streams, "INBOX_MEMORY", 2 * CHUNK)
+
+    async def use(pipe: IO[bytes]) -> None:
+        inbox = Inbox(pipe, lambda data: None, tmp_path)
+        await inbox.closed.wait()
+        with pytest.raises(OSError, match="Input/output"):
+            await inbox.emptied()
+
+    run_with_pipe(use, DATA)
+
+
+def test_a_little_is_handed_on_at_once(tmp_path):
+    fed: list[bytes] = []
+
+    async def use(pipe: IO[bytes]) -> None:
+        inbox = Inbox(pipe, fed.append, tmp_path)
+        await inbox.closed.wait()
+        assert fed == [b"a little"]
+
+    run_with_pipe(use, b"a little")
 
 
 def test_a_full_pipe_is_emptied_in_one_turn_of_the_loop():

@@ -1,9 +1,8 @@
 import asyncio
 import json
-import os
-import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -38,15 +37,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         session = find_session(options["session"])
         show = self._shower(session, options)
-        try:
+        with suppress(KeyboardInterrupt):
             if options["follow"]:
                 asyncio.run(follow(session, show))
             else:
                 show_new(session.pk, show)
-        except KeyboardInterrupt:
-            pass
-        except BrokenPipeError:  # the reader has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _shower(
         self, session: Session, options: dict[str, Any]

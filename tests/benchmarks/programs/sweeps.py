@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from jobs_app import hosts, queue
@@ -52,7 +53,7 @@ async def _sweep(processor: JobProcessor, kept: int) -> dict[str, dict[str, floa
     with _probe() as alone:
         await asyncio.sleep(ALONE)
     found = {
-        "rescue": await _measured(processor, _often(processor._rescue)),
+        "rescue": await _measured(processor, _often(partial(processor._rescue, by_silence=True))),
         "prune": await _measured(processor, processor._prune()),
         "idle prune": await _measured(processor, _often(processor._prune)),
     }
