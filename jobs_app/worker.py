@@ -27,6 +27,9 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LINGER = 0.002
 """Seconds from a ring to the look while agents run: one claim follows all that end together."""
 
+CLAIM_LIMIT = 50
+"""Jobs of one claim: they start while the next are claimed."""
+
 RESCUE_INTERVAL = 10.0
 PRUNE_INTERVAL = 3600.0
 PRUNE_PAUSE = 0.05
@@ -52,7 +55,10 @@ class JobProcessor:
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._database = DatabaseThread()
-        self._recorder = Recorder(self._database, self._on_lease_lost)
+        # PostgreSQL takes several writers: claims and heartbeats do not wait for what runs print.
+        is_alone = connection.vendor == "sqlite"
+        self._recording = self._database if is_alone else DatabaseThread()
+        self._recorder = Recorder(self._recording, self._on_lease_lost)
         self._pulse = Pulse()
 
     async def run(self) -> None:
@@ -115,7 +121,7 @@ class JobProcessor:
         """What there is to do; a passing fault of the database only delays it."""
         while True:
             is_full = self._stopping or self._pulse.is_cut_off
-            free = 0 if is_full else self._concurrency - len(self._runs)
+            free = 0 if is_full else min(CLAIM_LIMIT, self._concurrency - len(self._runs))
             try:
                 return await self._database(
                     look, self._row, free, until_empty=self._until_empty
@@ -269,7 +275,8 @@ class JobProcessor:
             signal.signal(number, signal.SIG_IGN)  # nothing is left to stop
         with suppress(OperationalError, InterfaceError):
             await self._database(self._row.delete)
-        self._database.close()
+        for thread in {self._database, self._recording}:
+            thread.close()
 
 
 def _release(attempt_id: str) -> None:
