@@ -139,7 +139,8 @@ class Job(models.Model):
         return self.title
 
     def clean(self) -> None:
-        if not 1 <= self.max_attempts <= MOST_ATTEMPTS:
+        number = self.max_attempts  # what is no number at all is an error of its own
+        if isinstance(number, int) and not 1 <= number <= MOST_ATTEMPTS:
             raise ValidationError(f"The maximum of attempts is from 1 to {MOST_ATTEMPTS}.")
 
     @property

@@ -48,12 +48,6 @@ def describe(project: Path) -> dict[str, str]:
     return {key: value for key, value in found.items() if value}
 
 
-def head(project: str | os.PathLike[str]) -> str | None:
-    """The commit that HEAD names, or None."""
-    repository = find(project)
-    return repository.head() if repository else None
-
-
 def find(project: str | os.PathLike[str]) -> "Repository | None":
     """The repository that a project lies in."""
     root = _root(os.fspath(project))
@@ -96,6 +90,7 @@ class Repository:
         return os.path.exists(os.path.join(self.common, "reftable"))
 
     def head(self) -> str | None:
+        """The commit that HEAD names, or None."""
         if self._has_reftable:
             with _isolated(self) as isolated:
                 return _run(isolated, "rev-parse", "--verify", "--quiet", "HEAD") or None

@@ -11,6 +11,9 @@ from django.utils import timezone
 from jobs_app import claiming, hosts, queue
 from jobs_app.leases import RunReport
 from jobs_app.models import Job, JobAttempt, JobStatus, Outcome
+from jobs_app.trusts import trust
+from sessions_app import transcript
+from sessions_app.transcript import NewMessage
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
@@ -88,6 +91,32 @@ def test_a_session_that_another_claim_took_at_once_is_left_alone(session, worker
     monkeypatch.setattr(claiming, "runnable", lambda *arguments: claims)
     assert queue.claim(worker) == []
     assert list(JobAttempt.objects.open()) == [attempt]
+
+
+def say(session, kind: str, conversation: str) -> None:
+    row = NewMessage(session.pk, session.provider, kind, "{}", provider_session_id=conversation)
+    transcript.store([row])
+
+
+def test_a_conversation_is_resumed_only_where_the_agent_has_answered_in_it(session, worker):
+    for kind in ("system", "error"):
+        say(session, kind, "never")
+    Job.objects.enqueue(session, "one")
+    (plan,) = queue.claim_plans(worker, 1)
+    assert (plan.conversation, plan.previous_usage, plan.is_trusted) == (None, None, False)
+    say(session, "assistant", "first")
+    say(session, "system", "never")
+    spent = RunReport(Outcome.SUCCEEDED, provider_session_id="first", raw_usage={"in": 7})
+    queue.complete(plan.attempt, spent)
+    trust([session.project_path], by="test")
+    Job.objects.enqueue(session, "two")
+    (plan,) = queue.claim_plans(worker, 1)
+    assert (plan.conversation, plan.previous_usage, plan.is_trusted) == ("first", {"in": 7}, True)
+    queue.complete(plan.attempt, DONE)
+    say(session, "result", "second")
+    Job.objects.enqueue(session, "three")
+    (plan,) = queue.claim_plans(worker, 1)
+    assert (plan.conversation, plan.previous_usage) == ("second", None)
 
 
 def test_workers_that_claim_at_once_share_the_jobs_without_doubles(make_session):

@@ -23,29 +23,35 @@ def config(project: Path, *arguments: str) -> None:
     subprocess.run(["git", "config", *arguments], cwd=project, check=True)
 
 
+
+def head(project) -> str | None:
+    repository = git.find(project)
+    return repository.head() if repository else None
+
+
 def test_a_project_is_described(git_project):
     config(git_project, "remote.origin.url", "https://example.com/team/tool.git")
     assert git.describe(git_project) == {
         "repository": "https://example.com/team/tool.git",
         "branch": "main",
     }
-    assert git.head(git_project) == run(git_project, "git", "rev-parse", "HEAD")
+    assert head(git_project) == run(git_project, "git", "rev-parse", "HEAD")
 
 
 def test_a_pipe_among_the_references_is_not_waited_for(git_project):
     for name in (".git/refs/heads/main", ".git/packed-refs"):
         (git_project / name).unlink(missing_ok=True)
         os.mkfifo(git_project / name)
-    assert git.head(git_project) is None
+    assert head(git_project) is None
     (git_project / ".git/HEAD").unlink()
     os.mkfifo(git_project / ".git/HEAD")
-    assert git.head(git_project) is None
+    assert head(git_project) is None
 
 
 def test_a_directory_without_git_has_a_name_and_nothing_else(project):
     assert git.project_name(project) == "project"
     assert git.describe(project) == {}
-    assert git.head(project) is None
+    assert head(project) is None
 
 
 def test_a_directory_below_the_root_is_named_from_the_root(git_project):
@@ -57,19 +63,19 @@ def test_a_directory_below_the_root_is_named_from_the_root(git_project):
 def test_a_new_repository_has_a_branch_and_no_commit(project):
     run(project, "git", "init", "--initial-branch=trunk")
     assert git.describe(project) == {"branch": "trunk"}
-    assert git.head(project) is None
+    assert head(project) is None
 
 
 def test_a_detached_head_has_a_commit_and_no_branch(git_project):
     run(git_project, "git", "checkout", "--detach")
     assert git.describe(git_project) == {}
-    assert git.head(git_project) == run(git_project, "git", "rev-parse", "HEAD")
+    assert head(git_project) == run(git_project, "git", "rev-parse", "HEAD")
 
 
 def test_packed_references_are_read(git_project):
     run(git_project, "git", "pack-refs", "--all")
     assert not (git_project / ".git/refs/heads/main").exists()
-    assert git.head(git_project) == run(git_project, "git", "rev-parse", "HEAD")
+    assert head(git_project) == run(git_project, "git", "rev-parse", "HEAD")
 
 
 def test_a_worktree_has_its_own_branch(git_project):
@@ -77,14 +83,14 @@ def test_a_worktree_has_its_own_branch(git_project):
     run(git_project, "git", "worktree", "add", "-b", "side", "../side")
     side = git_project.parent / "side"
     assert git.describe(side) == {"repository": "https://example.com/tool", "branch": "side"}
-    assert git.head(side) == run(side, "git", "rev-parse", "HEAD")
+    assert head(side) == run(side, "git", "rev-parse", "HEAD")
 
 
 def test_a_sha256_repository_is_read(project):
     run(project, "git", "init", "--object-format=sha256", "--initial-branch=main")
     identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
     run(project, "git", *identity, "commit", "--allow-empty", "--message=First")
-    commit = git.head(project)
+    commit = head(project)
     assert commit == run(project, "git", "rev-parse", "HEAD")
     assert len(commit) == 64
 
@@ -158,7 +164,7 @@ def trapped(git_project, tmp_path):
 def ask_everything(project: Path) -> None:
     assert git.project_name(project) == project.name
     assert git.describe(project)["branch"] == "main"
-    git.head(project)
+    head(project)
 
 
 @pytest.mark.parametrize("name", CANARIES)
@@ -213,7 +219,7 @@ def test_a_reference_to_an_endless_file_fills_no_memory(git_project):
     reference.unlink()
     reference.symlink_to("/dev/zero")
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    assert git.head(git_project) is None
+    assert head(git_project) is None
     peak_kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     assert peak_kilobytes <= max(before, 200_000)
 
@@ -224,13 +230,13 @@ def test_a_reference_to_an_endless_file_fills_no_memory(git_project):
 def test_a_git_file_that_leads_nowhere_is_no_repository(project, content):
     (project / ".git").write_text(content)
     assert git.describe(project) == {}
-    assert git.head(project) is None
+    assert head(project) is None
 
 
 def test_a_machine_without_git_has_projects_too(git_project, monkeypatch):
     assert git.project_name(git_project) == "project"
-    commit = git.head(git_project)
+    commit = head(git_project)
     assert commit is not None
     monkeypatch.setenv("PATH", "/nonexistent")
     assert git.describe(git_project) == {}
-    assert git.head(git_project) == commit
+    assert head(git_project) == commit

@@ -3,8 +3,8 @@
 import asyncio
 import errno
 import os
-import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import IO, Any
 
 import pytest
@@ -16,17 +16,23 @@ DATA = b"".join(bytes([number]) * CHUNK for number in range(100)) + b"the rest"
 
 
 def run_with_pipe(use: Callable[[IO[bytes]], Coroutine[Any, Any, None]], data: bytes) -> None:
-    """Run `use` with a pipe into which a thread writes, and then closes it."""
+    """Run `use` with a pipe that is filled in each turn of the loop, and closed at the end."""
     read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
 
-    def write() -> None:
-        with os.fdopen(write_end, "wb") as pipe:
-            pipe.write(data)
+    async def fill() -> None:
+        rest = memoryview(data)
+        while rest:
+            with suppress(BlockingIOError):
+                rest = rest[os.write(write_end, rest) :]
+            await asyncio.sleep(0)
+        os.close(write_end)
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    asyncio.run(use(os.fdopen(read_end, "rb", buffering=0)))
-    writer.join()
+    async def main() -> None:
+        pipe = os.fdopen(read_end, "rb", buffering=0)
+        await asyncio.gather(use(pipe), fill())
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("limit", [10 * CHUNK, 10**9], ids=["held back", "through a file"])
@@ -48,7 +54,6 @@ def test_all_comes_in_order_and_others_have_their_turn(tmp_path, monkeypatch, li
 
 
 def test_what_comes_is_taken_before_it_is_dealt_with_up_to_a_limit(tmp_path):
-    """The first portion takes until the whole pipe is full again, or would be."""
     kept: list[int] = []
 
     async def use(pipe: IO[bytes]) -> None:
