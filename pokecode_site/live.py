@@ -9,11 +9,10 @@ import copy
 import json
 import re
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
@@ -76,7 +75,6 @@ class Watch:
 
 
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
-_open_streams: Counter[Any] = Counter()
 
 
 def end_streams() -> None:
@@ -148,6 +146,41 @@ class Follower:
         }
 
 
+class Stream:
+    """The events for one visitor, who may have `STREAMS_PER_USER` of them open.
+
+    Django calls `close` once the response is over. The iterator alone could not
+    tell: one that was left where it gave an event is only closed when it is
+    collected as garbage, which may be much later.
+    """
+
+    _open: ClassVar[set["Stream"]] = set()
+
+    @classmethod
+    def count(cls, user_id: Any) -> int:
+        """How many streams of this user are open."""
+        return sum(stream._user_id == user_id for stream in tuple(cls._open))
+
+    def __init__(self, follower: Follower, user_id: Any) -> None:
+        self._follower = follower
+        self._user_id = user_id
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        if self.count(self._user_id) >= STREAMS_PER_USER:  # many were asked for at once
+            return
+        self._open.add(self)
+        watch = _watches.setdefault(asyncio.get_running_loop(), Watch())
+        try:
+            async with watch.bell() as bell:
+                async for event in _follow(self._follower, watch, bell):
+                    yield event
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self._open.discard(self)
+
+
 def respond(
     model_admin: "ModelAdmin[Session]", request: HttpRequest, session: Session
 ) -> HttpResponseBase:
@@ -156,7 +189,7 @@ def respond(
         # A synchronous server would wait for the stream's end; 204 tells the
         # browser not to ask again, and the page stays as it was loaded.
         return HttpResponse(status=204)
-    if _open_streams[request.user.pk] >= STREAMS_PER_USER:
+    if Stream.count(request.user.pk) >= STREAMS_PER_USER:
         return HttpResponse(
             "Too many live pages are open: close some tabs.\n",
             content_type="text/plain",
@@ -165,7 +198,7 @@ def respond(
     follower = Follower(model_admin, request, session, _cursor(request))
     connection.close()  # the request lasts as long as the stream; its connection need not
     return StreamingHttpResponse(
-        _stream(follower, request.user.pk),
+        Stream(follower, request.user.pk),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -174,19 +207,6 @@ def respond(
 def _cursor(request: HttpRequest) -> str:
     asked = request.headers.get("Last-Event-ID") or request.GET.get("after", "")
     return asked if EVENT_ID.fullmatch(asked) else ""
-
-
-async def _stream(follower: Follower, user_id: Any) -> AsyncIterator[str]:
-    if _open_streams[user_id] >= STREAMS_PER_USER:  # many were asked for at once
-        return
-    _open_streams[user_id] += 1
-    watch = _watches.setdefault(asyncio.get_running_loop(), Watch())
-    try:
-        async with watch.bell() as bell:
-            async for event in _follow(follower, watch, bell):
-                yield event
-    finally:
-        _open_streams[user_id] -= 1
 
 
 async def _follow(follower: Follower, watch: Watch, bell: changes.Bell) -> AsyncIterator[str]:
