@@ -36,9 +36,10 @@ def started(argv, marker=None, **options):
 
 @pytest.fixture
 def subreaper():
-    """Orphans come to this process, as they come to the worker."""
+    """Orphans come to this process, as they come to the worker; none is left to the next test."""
     tree.become_subreaper()
     yield
+    wait_for(lambda: not tree.reap_adopted(), what="the end of this test's orphans")
     ctypes.CDLL(None).prctl(tree.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
     tree._is_subreaper = False
 
@@ -185,7 +186,6 @@ def test_an_orphan_from_before_the_run_survives_it(project, tmp_path, subreaper)
         assert is_running(older.pid)
     finally:
         older.kill()
-        tree.reap_adopted()
 
 
 def wait_for_next_tick(pid: int) -> None:
