@@ -182,7 +182,8 @@ def claim_plans(worker: Worker, limit: int) -> list[Plan]:
 
 
 def _claim(worker: Worker, limit: int, now: datetime) -> list[Plan]:
-    with transaction.atomic():
+    # The agent gets its prompt once the run's start is stored, and that waits for the disk.
+    with bulk.durable_with_the_next():
         claims = claiming.runnable(now, worker.host, limit)
         if not claims:
             return []
@@ -192,7 +193,7 @@ def _claim(worker: Worker, limit: int, now: datetime) -> list[Plan]:
             leases.take(claims, shown, now)
             leases.settle(worker.host, claims)
             claiming.require_still_here(claims, worker.host)
-            changes.announce(changes.JOBS)
+            changes.announce(changes.RUNS)
     return [
         Plan(attempt, claim.conversation, claim.usage, claim.is_trusted)
         for attempt, claim in zip(attempts, claims, strict=True)

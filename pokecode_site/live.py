@@ -64,7 +64,7 @@ class Watch:
         self._ring()
 
     async def _relay(self) -> None:
-        async with changes.listen(changes.JOBS, changes.MESSAGES) as source:
+        async with changes.listen(changes.JOBS, changes.RUNS, changes.MESSAGES) as source:
             while True:
                 await source.wait()
                 self._ring()

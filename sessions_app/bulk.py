@@ -13,7 +13,7 @@ from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 
 M = TypeVar("M", bound=models.Model)
 Field: TypeAlias = "models.Field[Any, Any]"
@@ -105,6 +105,39 @@ def add(
 
 
 @contextmanager
+def durable_with_the_next() -> Iterator[None]:
+    """A transaction, with a block of `together` in it, that does not wait for the disk.
+
+    All see it once it is committed, and the death of this program cannot undo it. After a
+    power cut, or the death of PostgreSQL itself, it is there if a later, ordinary one is.
+    """
+    link = _link()
+    if link.in_atomic_block:  # the commit is another's
+        with transaction.atomic():
+            yield
+    elif link.vendor == "postgresql":
+        token = _waits_for_disk.set(False)
+        try:
+            with transaction.atomic():
+                yield
+        finally:
+            _waits_for_disk.reset(token)
+    else:
+        with _sqlite_without_sync(link), transaction.atomic():
+            yield
+
+
+@contextmanager
+def _sqlite_without_sync(link: Any) -> Iterator[None]:
+    with link.cursor() as cursor:  # SQLite allows neither within the transaction
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            cursor.execute("PRAGMA synchronous = FULL")
+
+
+@contextmanager
 def together() -> Iterator[None]:
     """What this block inserts, changes and calls is one statement on PostgreSQL, run at its end.
 
@@ -114,7 +147,7 @@ def together() -> Iterator[None]:
     if _link().vendor != "postgresql" or _batch.get() is not None:
         yield
         return
-    batch = _Batch([], [])
+    batch = _Batch([], [] if _waits_for_disk.get() else [NO_WAIT])
     token = _batch.set(batch)
     try:
         yield
@@ -180,6 +213,9 @@ class _Batch(NamedTuple):
 
 
 _batch: ContextVar[_Batch | None] = ContextVar("batch", default=None)
+
+NO_WAIT = ("set_config('synchronous_commit', 'off', true)", ())
+_waits_for_disk: ContextVar[bool] = ContextVar("waits_for_disk", default=True)
 
 
 class _Statement(NamedTuple):

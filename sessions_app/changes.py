@@ -21,6 +21,11 @@ from django.db import connection
 from sessions_app import bulk
 
 JOBS = "pokecode_jobs"
+"""There may be something to run, or to stop."""
+
+RUNS = "pokecode_runs"
+"""Runs have begun: nothing that a worker waits for."""
+
 MESSAGES = "pokecode_messages"
 
 SLOW_POLL = 1.0
@@ -28,7 +33,7 @@ SLOW_POLL = 1.0
 
 # The log is written a moment before its commit shows in shared memory, so a
 # ring without a new version is looked at again, a little later each time.
-SETTLE = (0.0, 0.001, 0.002, 0.005, 0.02)
+SETTLE = (0.0, 0.001, 0.001, 0.001, 0.001, 0.005, 0.02)
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +74,7 @@ async def listen(*channels: str) -> AsyncIterator[Bell]:
     """A bell for these channels (on SQLite any commit rings it) while the block runs."""
     bell = Bell()
     if connection.vendor == "postgresql":
-        watch = partial(_listen_postgresql, channels or (JOBS, MESSAGES), bell)
+        watch = partial(_listen_postgresql, channels, bell)
     else:
         # The log stands beside the file itself, not beside a link to it.
         watch = partial(_watch_sqlite, Path(str(connection.settings_dict["NAME"])).resolve(), bell)
@@ -157,13 +162,14 @@ async def _writes(path: Path) -> AsyncIterator[None]:
 
     def on_readable() -> None:
         if any(event.name == log for event in inotify.read(timeout=0)):
+            loop.remove_reader(inotify.fileno())  # a burst of a hundred writes is one to us
             written.set()
 
     loop = asyncio.get_running_loop()
-    loop.add_reader(inotify.fileno(), on_readable)
     try:
         inotify.add_watch(path.parent, flags.MODIFY | flags.CREATE)
         while True:
+            loop.add_reader(inotify.fileno(), on_readable)
             await _wait(written, SLOW_POLL)
             written.clear()
             yield

@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     async def _watch(self, show: Any) -> None:
         last = None
-        async with changes.listen(changes.JOBS) as bell:
+        async with changes.listen(changes.JOBS, changes.RUNS) as bell:
             while True:
                 found = await sync_to_async(status.snapshot)()
                 if _without_clocks(found) != last:
