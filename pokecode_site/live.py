@@ -31,6 +31,9 @@ STREAMS_PER_USER = 20
 HEARTBEAT = 15.0
 """Seconds between signs of life and between looks at whether the visitor may still look."""
 
+LINGER = 0.01
+"""Seconds from a commit to the look: a prompt and its claim are one look, and workers go first."""
+
 PAUSE = 0.1
 """Seconds between two looks, however fast an agent writes."""
 
@@ -67,6 +70,7 @@ class Watch:
         async with changes.listen(changes.JOBS, changes.RUNS, changes.MESSAGES) as source:
             while True:
                 await source.wait()
+                await asyncio.sleep(LINGER)
                 self._ring()
 
     def _ring(self) -> None:

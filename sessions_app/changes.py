@@ -1,22 +1,28 @@
 """ "Something was committed": wakes workers and live pages within milliseconds.
 
-On PostgreSQL by LISTEN/NOTIFY. On SQLite by an inotify watch on the database's
-directory, which sees another process's commit in the write-ahead log about 1 ms
-later and costs nothing while idle; `PRAGMA data_version` then says whether it
-really was a commit. Beneath both lies a slow poll: a ring that was missed is a
-delay and never a loss.
+On PostgreSQL by LISTEN/NOTIFY. On SQLite by inotify watches on the database's
+directory, which cost nothing while idle: who has announced a commit touches the
+write-ahead log once it is done; and what others commit is seen by its writes to
+the log, about 1 ms later, when `PRAGMA data_version` says that it really was a
+commit. Beneath all lies a slow poll: a ring that was missed is a delay and never
+a loss.
 """
 
 import asyncio
 import logging
+import os
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from django.db import connection
+from django.db import connection, transaction
+
+if TYPE_CHECKING:
+    from inotify_simple import INotify
 
 from sessions_app import bulk
 
@@ -42,6 +48,24 @@ def announce(channel: str) -> None:
     """Inside a transaction: tell listeners once it commits."""
     if connection.vendor == "postgresql":
         bulk.call("pg_notify(%s, '')", channel)
+    else:
+        transaction.on_commit(_touch_log)
+
+
+def _touch_log() -> None:
+    with suppress(OSError):  # a database in memory has none
+        os.utime(_log(_sqlite_name()))
+
+
+def _sqlite_name() -> str:
+    return str(connection.settings_dict["NAME"])
+
+
+@cache
+def _log(database: str) -> Path:
+    """SQLite's write-ahead log: beside the file itself, not beside a link to it."""
+    path = Path(database).resolve()
+    return path.with_name(f"{path.name}-wal")
 
 
 class Bell:
@@ -76,8 +100,7 @@ async def listen(*channels: str) -> AsyncIterator[Bell]:
     if connection.vendor == "postgresql":
         watch = partial(_listen_postgresql, channels, bell)
     else:
-        # The log stands beside the file itself, not beside a link to it.
-        watch = partial(_watch_sqlite, Path(str(connection.settings_dict["NAME"])).resolve(), bell)
+        watch = partial(_watch_sqlite, _sqlite_name(), bell)
     task = asyncio.create_task(_poll_without(watch), name="changes")
     try:
         yield bell
@@ -117,15 +140,21 @@ async def _listen_postgresql(channels: tuple[str, ...], bell: Bell) -> None:
 _DJANGO_ONLY = {"cursor_factory", "context", "prepare_threshold", "client_encoding"}
 
 
-async def _watch_sqlite(path: Path, bell: Bell) -> None:
-    version = _VersionReader(path)
+async def _watch_sqlite(database: str, bell: Bell) -> None:
+    version = _VersionReader(database)
+
+    def look() -> bool:
+        if changed := version.changed():
+            bell.ring()
+        return changed
+
     try:
-        async for _ in _writes(path):
-            for delay in SETTLE:
-                if version.changed():
-                    bell.ring()
-                    break
-                await asyncio.sleep(delay)
+        with _touches(_log(database), look):
+            async for _ in _writes(_log(database)):
+                for delay in SETTLE:
+                    if look():
+                        break
+                    await asyncio.sleep(delay)
     finally:
         version.close()
 
@@ -133,8 +162,8 @@ async def _watch_sqlite(path: Path, bell: Bell) -> None:
 class _VersionReader:
     """`PRAGMA data_version` of a connection of its own: changes with every other commit."""
 
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    def __init__(self, database: str) -> None:
+        self._connection = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
         self._last = self._read()
 
     def _read(self) -> int:
@@ -148,32 +177,64 @@ class _VersionReader:
         self._connection.close()
 
 
-async def _writes(path: Path) -> AsyncIterator[None]:
-    """Yields after each burst of writes to the write-ahead log, or after a slow poll."""
+@contextmanager
+def _touches(log: Path, look: Callable[[], object]) -> Iterator[None]:
+    """Calls `look` whenever the log was touched, while the block runs."""
+    if sys.platform != "linux":
+        yield
+        return
+    from inotify_simple import flags
+
+    with _events(log.parent, flags.ATTRIB) as events:
+
+        def on_readable() -> None:
+            if _names(events, log):
+                look()
+
+        loop = asyncio.get_running_loop()
+        loop.add_reader(events, on_readable)
+        try:
+            yield
+        finally:
+            loop.remove_reader(events)
+
+
+async def _writes(log: Path) -> AsyncIterator[None]:
+    """Yields after each burst of writes to the log, or after a slow poll."""
     if sys.platform != "linux":
         while True:
             await asyncio.sleep(SLOW_POLL / 10)
             yield
-    log = f"{path.name}-wal"
-    from inotify_simple import INotify, flags
+    from inotify_simple import flags
 
     written = asyncio.Event()
-    inotify = INotify()
+    with _events(log.parent, flags.MODIFY | flags.CREATE) as events:
 
-    def on_readable() -> None:
-        if any(event.name == log for event in inotify.read(timeout=0)):
-            loop.remove_reader(inotify.fileno())  # a burst of a hundred writes is one to us
-            written.set()
+        def on_readable() -> None:
+            if _names(events, log):
+                loop.remove_reader(events)  # a burst of a hundred writes is one to us
+                written.set()
 
-    loop = asyncio.get_running_loop()
-    try:
-        inotify.add_watch(path.parent, flags.MODIFY | flags.CREATE)
-        while True:
-            loop.add_reader(inotify.fileno(), on_readable)
-            await _wait(written, SLOW_POLL)
-            written.clear()
-            yield
-    finally:
-        loop.remove_reader(inotify.fileno())
-        inotify.close()
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                loop.add_reader(events, on_readable)
+                await _wait(written, SLOW_POLL)
+                written.clear()
+                yield
+        finally:
+            loop.remove_reader(events)
 
+
+@contextmanager
+def _events(directory: Path, kinds: int) -> Iterator["INotify"]:
+    from inotify_simple import INotify
+
+    with INotify() as events:
+        events.add_watch(directory, kinds)
+        yield events
+
+
+def _names(events: "INotify", log: Path) -> bool:
+    """Whether one of the events that have come is the log's."""
+    return any(event.name == log.name for event in events.read(timeout=0))

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs_app import claiming, hosts, queue
+from jobs_app import claiming, hosts, leases, queue
 from jobs_app.leases import RunReport
 from jobs_app.models import Job, JobAttempt, JobStatus, Outcome
 from jobs_app.trusts import trust
@@ -36,6 +37,29 @@ def test_a_claim_marks_job_and_session_as_working(session, worker):
     assert (attempt.number, attempt.worker_id, attempt.host) == (1, worker.pk, worker.host)
     assert session.is_working
     assert (session.current_job_id, session.last_job_status) == (job.pk, "processing")
+
+
+@pytest.mark.parametrize("is_in_vain", [False, True])
+def test_only_a_claim_does_not_wait_for_the_disk(session, worker, monkeypatch, is_in_vain):
+    Job.objects.enqueue(session, "Do it")
+    if is_in_vain:
+        monkeypatch.setattr(leases, "settle", fails)
+    with CaptureQueriesContext(connection) as claim:
+        attempts = queue.claim(worker)
+    assert bool(attempts) is not is_in_vain
+    assert is_in_vain or NOT_WAITING[connection.vendor] in str(claim.captured_queries)
+    with connection.cursor() as cursor:
+        cursor.execute(WAITS[connection.vendor])
+        assert cursor.fetchone()[0] in (SQLITE_FULL, "on")
+
+
+def fails(*arguments):
+    raise IntegrityError
+
+
+NOT_WAITING = {"sqlite": "synchronous = NORMAL", "postgresql": "'synchronous_commit', 'off', true"}
+WAITS = {"sqlite": "PRAGMA synchronous", "postgresql": "SHOW synchronous_commit"}
+SQLITE_FULL = 2
 
 
 def test_two_prompts_of_a_session_run_one_after_the_other(session, worker):
