@@ -153,7 +153,7 @@ class Follower:
 class Stream:
     """The events for one visitor, who may have `STREAMS_PER_USER` of them open.
 
-    Django calls `close` once the response is over. The iterator alone could not
+    Django calls `close`, in a thread, once the response is over. The iterator alone could not
     tell: one that was left where it gave an event is only closed when it is
     collected as garbage, which may be much later.
     """

@@ -7,7 +7,7 @@ statement is built once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
 from itertools import chain
@@ -112,19 +112,18 @@ def durable_with_the_next() -> Iterator[None]:
     power cut, or the death of PostgreSQL itself, it is there if a later, ordinary one is.
     """
     link = _link()
-    if link.in_atomic_block:  # the commit is another's
-        with transaction.atomic():
-            yield
-    elif link.vendor == "postgresql":
-        token = _waits_for_disk.set(False)
-        try:
-            with transaction.atomic():
-                yield
-        finally:
-            _waits_for_disk.reset(token)
-    else:
-        with _sqlite_without_sync(link), transaction.atomic():
-            yield
+    is_outermost = not link.in_atomic_block  # otherwise the commit is another's
+    with WITHOUT_SYNC[link.vendor](link) if is_outermost else nullcontext(), transaction.atomic():
+        yield
+
+
+@contextmanager
+def _postgresql_without_sync(_link: Any) -> Iterator[None]:
+    token = _waits_for_disk.set(False)
+    try:
+        yield
+    finally:
+        _waits_for_disk.reset(token)
 
 
 @contextmanager
@@ -135,6 +134,9 @@ def _sqlite_without_sync(link: Any) -> Iterator[None]:
             yield
         finally:
             cursor.execute("PRAGMA synchronous = FULL")
+
+
+WITHOUT_SYNC = {"postgresql": _postgresql_without_sync, "sqlite": _sqlite_without_sync}
 
 
 @contextmanager

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
 
+from sessions_app import bulk
+
 if TYPE_CHECKING:
     from inotify_simple import INotify
-
-from sessions_app import bulk
 
 JOBS = "pokecode_jobs"
 """There may be something to run, or to stop."""
@@ -38,7 +38,7 @@ SLOW_POLL = 1.0
 """Seconds between looks where a ring could have been missed."""
 
 # The log is written a moment before its commit shows in shared memory, so a
-# ring without a new version is looked at again, a little later each time.
+# ring without a new version is looked at again: most often the disk takes a few ms.
 SETTLE = (0.0, 0.001, 0.001, 0.001, 0.001, 0.005, 0.02)
 
 logger = logging.getLogger(__name__)
@@ -148,8 +148,12 @@ async def _watch_sqlite(database: str, bell: Bell) -> None:
             bell.ring()
         return changed
 
+    def on_touch() -> None:
+        with suppress(sqlite3.Error):  # the look after the writes meets it too, and says so
+            look()
+
     try:
-        with _touches(_log(database), look):
+        with _touches(_log(database), on_touch):
             async for _ in _writes(_log(database)):
                 for delay in SETTLE:
                     if look():
@@ -178,8 +182,8 @@ class _VersionReader:
 
 
 @contextmanager
-def _touches(log: Path, look: Callable[[], object]) -> Iterator[None]:
-    """Calls `look` whenever the log was touched, while the block runs."""
+def _touches(log: Path, on_touch: Callable[[], None]) -> Iterator[None]:
+    """Calls `on_touch` whenever the log was touched, while the block runs."""
     if sys.platform != "linux":
         yield
         return
@@ -189,7 +193,7 @@ def _touches(log: Path, look: Callable[[], object]) -> Iterator[None]:
 
         def on_readable() -> None:
             if _names(events, log):
-                look()
+                on_touch()
 
         loop = asyncio.get_running_loop()
         loop.add_reader(events, on_readable)

@@ -13,6 +13,9 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connection, transaction
 
+from jobs_app import hosts
+from jobs_app.models import JobAttempt
+from jobs_app.queue import claim, enqueue
 from sessions_app import changes
 from sessions_app.models import Session
 
@@ -134,6 +137,28 @@ def test_postgresql_rings_for_the_channels_asked_for_and_sqlite_for_all(writer):
             return await bell.wait(0.3)
 
     assert asyncio.run(listen()) is (connection.vendor == "sqlite")
+
+
+def test_a_claim_rings_for_pages_and_wakes_no_worker_on_postgresql(session):
+    enqueue(session, "Do it")
+
+    async def listen() -> tuple[bool, bool]:
+        async with changes.listen(changes.RUNS) as page, changes.listen(changes.JOBS) as worker:
+            await _quiet(page)
+            await _quiet(worker)
+            assert await sync_to_async(_claim, thread_sensitive=False)()
+            return await page.wait(30), await worker.wait(0.3)
+
+    assert asyncio.run(listen()) == (True, connection.vendor == "sqlite")
+
+
+def _claim() -> list[JobAttempt]:
+    worker = hosts.new_worker("0", 1)
+    worker.save(force_insert=True)
+    try:
+        return claim(worker)
+    finally:
+        connection.close()
 
 
 def test_a_missed_ring_is_only_a_delay(writer, monkeypatch):

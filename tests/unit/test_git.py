@@ -23,7 +23,6 @@ def config(project: Path, *arguments: str) -> None:
     subprocess.run(["git", "config", *arguments], cwd=project, check=True)
 
 
-
 def head(project) -> str | None:
     repository = git.find(project)
     return repository.head() if repository else None
