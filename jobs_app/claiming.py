@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from jobs_app.models import Job
-from sessions_app import bulk, transcript
+from sessions_app import storage, transcript
 from sessions_app.models import Session
 
 WINDOW = 100
@@ -179,9 +179,9 @@ def runnable(now: datetime, host: str, limit: int) -> list[Claim]:
 
 
 def require_still_here(claims: Sequence[Claim], host: str) -> None:
-    """Raise bulk.Unmet if one of the sessions was moved or archived while its job was locked."""
+    """Raise storage.Unmet if one of the sessions was moved or archived while its job was locked."""
     if connection.vendor == "postgresql":
-        bulk.require(STILL_HERE, [claim.job.session_id for claim in claims], host)
+        storage.require(STILL_HERE, [claim.job.session_id for claim in claims], host)
 
 
 def _runnable(
@@ -190,21 +190,21 @@ def _runnable(
     words = {**DIALECTS[connection.vendor], "window": window}
     parts = {name: text.format(**words) for name, text in source.items()}
     moment = connection.ops.adapt_datetimefield_value(now)
-    return bulk.select(RUNNABLE.format(**words, **parts), [], moment, host, limit)
+    return storage.select(RUNNABLE.format(**words, **parts), [], moment, host, limit)
 
 
 def _is_longer_than(window: int, found: list[tuple[Any, ...]]) -> bool:
     if found:
         return bool(found[0][-1] == window)
-    return bool(bulk.select(IS_LONG.format(**DIALECTS[connection.vendor], window=window), []))
+    return bool(storage.select(IS_LONG.format(**DIALECTS[connection.vendor], window=window), []))
 
 
 def _claims(rows: list[tuple[Any, ...]]) -> list[Claim]:
     width = len(JOB_COLUMNS)
     end = width + len(SESSION_COLUMNS)
-    jobs = bulk.instances(Job, JOB_COLUMNS, (row[:width] for row in rows))
+    jobs = storage.instances(Job, JOB_COLUMNS, (row[:width] for row in rows))
     ours = ([job.session_id, *row[width:end]] for job, row in zip(jobs, rows, strict=True))
-    sessions = bulk.instances(Session, ("id", *SESSION_COLUMNS), ours)
+    sessions = storage.instances(Session, ("id", *SESSION_COLUMNS), ours)
     for job, session in zip(jobs, sessions, strict=True):
         job.session = session
     return [_claim(job, *row[end:-1]) for job, row in zip(jobs, rows, strict=True)]

@@ -5,8 +5,8 @@ import socket
 from dataclasses import dataclass
 from functools import cache
 
-from jobs_app.agents import tree
 from jobs_app.models import Worker
+from jobs_app.processes import tree
 
 
 @dataclass(frozen=True, slots=True)

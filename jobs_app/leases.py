@@ -15,7 +15,7 @@ from django.db import connection
 
 from jobs_app.claiming import Claim
 from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker
-from sessions_app import bulk
+from sessions_app import storage
 from sessions_app.ids import new_id
 from sessions_app.providers import Usage
 from sessions_app.transcript import NewMessage, State
@@ -124,14 +124,14 @@ def open_attempts(worker: Worker, claims: Sequence[Claim], now: datetime) -> lis
         for job, runs, *_ in claims
     ]
     names = ("id", "job_id", "session_id", "number", "worker_id", "host", "boot_id", "started_at")
-    bulk.insert(JobAttempt, names, ([getattr(run, name) for name in names] for run in attempts))
+    storage.insert(JobAttempt, names, ([getattr(run, name) for name in names] for run in attempts))
     return attempts
 
 
 def settle(host: str, claims: Sequence[Claim]) -> None:
     """The host of a session's first run is the session's home."""
     rows = [(new_id(), claim.job.session_id) for claim in claims if not claim.is_settled]
-    bulk.insert(SessionHost, ("id", "session_id"), rows, shared={"host": host})
+    storage.insert(SessionHost, ("id", "session_id"), rows, shared={"host": host})
 
 
 def take(claims: Sequence[Claim], shown: Collection[str], now: datetime) -> None:
@@ -145,7 +145,7 @@ def take(claims: Sequence[Claim], shown: Collection[str], now: datetime) -> None
 
 
 def _save(names: Sequence[str], jobs: Iterable[Job]) -> None:
-    bulk.update(Job, names, ([getattr(job, name) for name in (*names, "id")] for job in jobs))
+    storage.update(Job, names, ([getattr(job, name) for name in (*names, "id")] for job in jobs))
 
 
 def states_while_running(claims: Sequence[Claim]) -> dict[str, State]:
@@ -155,14 +155,14 @@ def states_while_running(claims: Sequence[Claim]) -> dict[str, State]:
 def record_starts(starts: Sequence[Start]) -> None:
     """Note which process runs each of these held attempts, so that a later worker can find it."""
     rows = [(s.pid, s.process_started, s.git_head, s.attempt.pk) for s in starts]
-    bulk.update(JobAttempt, ("pid", "process_started", "git_head_before"), rows)
+    storage.update(JobAttempt, ("pid", "process_started", "git_head_before"), rows)
 
 
 def held(attempts: Iterable[JobAttempt]) -> dict[str, bool]:
     """The held ones among these attempts, locked, and whether their job's cancel was asked for."""
     holders = {attempt.id: attempt.worker_id for attempt in attempts}
     lock = "FOR UPDATE" if connection.vendor == "postgresql" else ""
-    rows = bulk.select(HELD + lock, sorted(holders)) if holders else []
+    rows = storage.select(HELD + lock, sorted(holders)) if holders else []
     return {pk: bool(asked) for pk, worker_id, asked in rows if holders[pk] == worker_id}
 
 
@@ -176,9 +176,9 @@ def close(
     outcomes = {
         end.attempt.job_id: _job_after(end, cancelled[end.attempt.pk], now) for end in endings
     }
-    bulk.update(JobAttempt, RUN_COLUMNS, (_run_row(ending, now) for ending in endings))
-    bulk.lock(Job, outcomes)
-    bulk.update(Job, JOB_COLUMNS, ((*values, pk) for pk, values in outcomes.items()))
+    storage.update(JobAttempt, RUN_COLUMNS, (_run_row(ending, now) for ending in endings))
+    storage.lock(Job, outcomes)
+    storage.update(Job, JOB_COLUMNS, ((*values, pk) for pk, values in outcomes.items()))
     return {
         ending.attempt.session_id: State(False, None, outcomes[ending.attempt.job_id][0])
         for ending in endings

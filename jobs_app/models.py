@@ -339,7 +339,7 @@ class ProjectTrust(models.Model):
         return visible(self.path)
 
     def clean(self) -> None:
-        from sessions_app.projects import resolve_project
+        from sessions_app.projects.directories import resolve_project
 
         if not self.path:
             raise ValidationError("Give the project's directory.")

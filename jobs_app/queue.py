@@ -30,7 +30,7 @@ from jobs_app.models import (
     Worker,
     validate_job_data,
 )
-from sessions_app import bulk, changes, transcript
+from sessions_app import changes, storage, transcript
 from sessions_app.ids import new_id_after
 from sessions_app.models import MessageType, Session, SessionState
 from sessions_app.providers import events
@@ -177,17 +177,17 @@ def claim_plans(worker: Worker, limit: int) -> list[Plan]:
     """`claim`, with what the runs need to know."""
     try:
         return _claim(worker, limit, timezone.now())
-    except (IntegrityError, bulk.Unmet):  # another worker, or a move, was there at once
+    except (IntegrityError, storage.Unmet):  # another worker, or a move, was there at once
         return []
 
 
 def _claim(worker: Worker, limit: int, now: datetime) -> list[Plan]:
     # The agent gets its prompt once the run's start is stored, and that waits for the disk.
-    with bulk.durable_with_the_next():
+    with storage.durable_with_the_next():
         claims = claiming.runnable(now, worker.host, limit)
         if not claims:
             return []
-        with bulk.together():
+        with storage.together():
             attempts = leases.open_attempts(worker, claims, now)
             shown = _show_prompts(claims)
             leases.take(claims, shown, now)
@@ -210,7 +210,7 @@ def record(entries: Sequence[Entry], receipt: list[str]) -> set[str]:
     with transaction.atomic():
         held = leases.held(entry.attempt for entry in entries)
         items = [entry.item for entry in entries if entry.attempt.id in held]
-        with bulk.together():
+        with storage.together():
             leases.record_starts([item for item in items if isinstance(item, Start)])
             endings = [item for item in items if isinstance(item, Ending)]
             states = leases.close(endings, held, timezone.now())

@@ -1,0 +1,1 @@
+"""The composition root: settings, pages and `up`. Nothing else imports from here."""

@@ -6,7 +6,7 @@ class PokeCodeAdminConfig(admin_apps.AdminConfig):
     """The stock admin app, with our site as the default one."""
 
     default = False
-    default_site = "pokecode_site.admin_site.PokeCodeAdminSite"
+    default_site = "pokecode_site.pages.site.PokeCodeAdminSite"
 
 
 class PokeCodeSiteConfig(AppConfig):

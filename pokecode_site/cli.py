@@ -5,7 +5,7 @@ import os
 import sys
 from typing import NoReturn
 
-from pokecode_site import parent
+from pokecode_site.serve import parent
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def _run_command() -> None:
     from django.core.management import execute_from_command_line
     from django.db import DatabaseError
 
-    from pokecode_site import database
+    from pokecode_site.conf import database
 
     try:
         execute_from_command_line(sys.argv)

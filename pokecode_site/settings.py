@@ -6,7 +6,7 @@ from urllib.parse import quote
 import platformdirs
 from csp.constants import NONE, SELF
 
-from pokecode_site import data_directory, database, env, logs
+from pokecode_site.conf import data_directory, database, env, logs
 
 VERSION = "0.1.0"
 
@@ -33,9 +33,7 @@ POKECODE_CODEX_SANDBOX = env.choice(
     "workspace-write",
     ("read-only", "workspace-write", "danger-full-access"),
 )
-POKECODE_WORKER_CONCURRENCY = env.integer(
-    "POKECODE_WORKER_CONCURRENCY", 4, minimum=1, maximum=1000
-)
+POKECODE_WORKER_CONCURRENCY = env.integer("POKECODE_WORKER_CONCURRENCY", 4, minimum=1, maximum=1000)
 POKECODE_JOB_TIMEOUT = env.seconds("POKECODE_JOB_TIMEOUT", 3600, minimum=1)
 POKECODE_CANCEL_GRACE = env.seconds("POKECODE_CANCEL_GRACE", 5, minimum=0)
 POKECODE_JOB_MAX_ATTEMPTS = env.integer("POKECODE_JOB_MAX_ATTEMPTS", 3, minimum=1, maximum=100)
@@ -80,8 +78,8 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "pokecode_site.middleware.own_hostname",
-    "pokecode_site.static_files.StaticFilesMiddleware",
+    "pokecode_site.pages.middleware.own_hostname",
+    "pokecode_site.pages.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -138,7 +136,7 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = "pokecode_site.middleware.client_address"
+AXES_CLIENT_IP_CALLABLE = "pokecode_site.pages.middleware.client_address"
 AXES_LOCKOUT_TEMPLATE = "pokecode_site/locked_out.html"
 AXES_VERBOSE = False
 

@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
-from pokecode_site import health
+from pokecode_site.pages import health
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -11,4 +11,4 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler500 = "pokecode_site.errors.server_error"
+handler500 = "pokecode_site.pages.errors.server_error"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
 
-from sessions_app import bulk
+from sessions_app import storage
 
 if TYPE_CHECKING:
     from inotify_simple import INotify
@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 def announce(channel: str) -> None:
     """Inside a transaction: tell listeners once it commits."""
     if connection.vendor == "postgresql":
-        bulk.call("pg_notify(%s, '')", channel)
+        storage.call("pg_notify(%s, '')", channel)
     else:
         transaction.on_commit(_touch_log)
 

@@ -8,9 +8,9 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
-from sessions_app import git, projects
 from sessions_app.fields import CascadeForeignKey, CounterField, JSONTextField, LongNameIndex
 from sessions_app.ids import new_id
+from sessions_app.projects import directories, git
 from sessions_app.providers import display_message, state_directory
 from sessions_app.providers.shapes import Shape
 from sessions_app.validation import validate_metadata, validate_text
@@ -64,7 +64,7 @@ class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ig
         Name, repository, branch and the CLI's own directory are filled in.
         Raises ValidationError if anything is wrong.
         """
-        project = projects.resolve_project(path)
+        project = directories.resolve_project(path)
         session = self.model(
             provider=provider,
             project_path=str(project),
@@ -124,7 +124,7 @@ class Session(models.Model):
         validate_text("The name", self.name)
         validate_text("The context", self.context or "")
         if self._state.adding and self.project_path:
-            self.project_path = str(projects.resolve_project(self.project_path))
+            self.project_path = str(directories.resolve_project(self.project_path))
         self.validate_allowed_tools(self.allowed_tools)
 
     def validate_allowed_tools(self, tools: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from django.db.models import Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from sessions_app import bulk, changes
+from sessions_app import changes, storage
 from sessions_app.ids import new_id_after
 from sessions_app.models import Session, SessionMessage
 
@@ -113,7 +113,7 @@ def store(
             )
             for message_id, message in zip(ids, messages, strict=True)
         )
-        bulk.insert(SessionMessage, COLUMNS, rows, shared={"created_at": timezone.now()})
+        storage.insert(SessionMessage, COLUMNS, rows, shared={"created_at": timezone.now()})
         _count(messages, +1, states)
         if messages:
             changes.announce(changes.MESSAGES)
@@ -171,7 +171,7 @@ def before(session_id: str, cursor: str | None = None, limit: int = 100) -> list
 
 
 def _last_ids(session_ids: Collection[str]) -> dict[str, str | None]:
-    return dict(bulk.select(LAST_IDS, list(session_ids))) if session_ids else {}
+    return dict(storage.select(LAST_IDS, list(session_ids))) if session_ids else {}
 
 
 def _new_ids(messages: Sequence[NewMessage], last_ids: Mapping[str, str | None]) -> list[str]:
@@ -194,9 +194,9 @@ def _count(
         sums = totals.setdefault(row.session_id, [0, 0])
         sums[0] += sign
         sums[1] += sign * (row.token_count or 0)
-    bulk.lock(Session, totals)
+    storage.lock(Session, totals)
     now = timezone.now()
     others = [(*sums, now, pk) for pk, sums in totals.items() if pk not in states]
-    bulk.add(Session, SUMS, ("updated_at",), others)
+    storage.add(Session, SUMS, ("updated_at",), others)
     changed = [(*totals[pk], *state, now, pk) for pk, state in states.items()]
-    bulk.add(Session, SUMS, (*State._fields, "updated_at"), changed)
+    storage.add(Session, SUMS, (*State._fields, "updated_at"), changed)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from sessions_app.files import read_start
+from sessions_app.projects.files import read_start
 from sessions_app.validation import validate_text
 
 LIMIT = 256 * 1024

@@ -1,1 +1,1 @@
-"""The demo agent's program, started by `agents/demo.py`: the standard library and nothing else."""
+"""The demo: an agent without a model (`agent`) and the project that it looks at (`project`)."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from django import template
 
-from sessions_app.admin_html import lasted
-from sessions_app.markdown import render
+from sessions_app.display.html import lasted
+from sessions_app.display.markdown import render
 from sessions_app.providers.shapes import DiffLine, ToolUse
 from sessions_app.visible import short_line
 from sessions_app.visible import visible as make_visible

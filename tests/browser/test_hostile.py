@@ -7,7 +7,7 @@ import pytest
 from tests.process.site import directive
 
 MARKUP = (
-    "<img src=x onerror=\"window.hacked=1\"><script>window.hacked=1</script>"
+    '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
     "<svg onload=window.hacked=1></svg>\"'><iframe srcdoc='<script>parent.hacked=1</script>'>"
 )
 LINKS = (

@@ -88,9 +88,7 @@ def test_a_page_that_lost_its_connection_catches_up(running_site, browser_page):
     page.wait_for_selector("#connection", state="hidden")
 
 
-def test_a_tab_that_nobody_looks_at_holds_no_connection_and_catches_up(
-    running_site, browser_page
-):
+def test_a_tab_that_nobody_looks_at_holds_no_connection_and_catches_up(running_site, browser_page):
     session = running_site.session("in the background")
     page = browser_page.page
     with page.expect_response("**/events/*"):

@@ -75,9 +75,7 @@ class World:
                 for session in rows:
                     self.submit_one(session, **directives)
 
-    def submit_one(
-        self, session: Session, *, failure: str | None = None, **directives: Any
-    ) -> Job:
+    def submit_one(self, session: Session, *, failure: str | None = None, **directives: Any) -> Job:
         number = len(self.jobs)
         prompt, lines = self.prompt(session, number, **directives)
         job = Job.objects.enqueue(session, prompt)

@@ -6,8 +6,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app import admin_base, transcript
-from sessions_app.admin_html import SHOWN_LIMIT
+from sessions_app import transcript
+from sessions_app.admin import base
+from sessions_app.display.html import SHOWN_LIMIT
 from sessions_app.models import Session, SessionMessage
 from sessions_app.transcript import NewMessage
 from tests.integration.admin_pages import act, confirm, errors, said, staff, text, url
@@ -177,7 +178,7 @@ def test_messages_are_found_by_session_and_by_words(admin_client, make_session):
 
 
 def test_a_long_list_counts_no_further_than_it_says(admin_client, session, messages, monkeypatch):
-    monkeypatch.setattr(admin_base, "COUNT_LIMIT", 2)
+    monkeypatch.setattr(base, "COUNT_LIMIT", 2)
     page = admin_client.get(url(SessionMessage))
     assert "2 messages" in " ".join(text(page).split())
     assert "only the first 2 are counted" in text(page)
@@ -186,7 +187,7 @@ def test_a_long_list_counts_no_further_than_it_says(admin_client, session, messa
 def test_an_action_on_more_rows_than_can_be_confirmed_is_refused(
     admin_client, session, messages, monkeypatch
 ):
-    monkeypatch.setattr(admin_base, "ACTION_LIMIT", 2)
+    monkeypatch.setattr(base, "ACTION_LIMIT", 2)
     response = act(
         admin_client, SessionMessage, "delete_selected", messages[:1], select_across="1", post="yes"
     )

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_app import bulk
+from sessions_app import storage
 from sessions_app.ids import new_id
 from sessions_app.models import Session, SessionMessage
 
@@ -20,7 +20,7 @@ NAMES = ("id", "session_id", "provider", "type", "content_data", "token_count")
 
 def insert_messages(session, contents: list[str]) -> None:
     rows = [(new_id(), session.pk, "claude-code", "assistant", text, None) for text in contents]
-    bulk.insert(SessionMessage, NAMES, rows, shared={"created_at": timezone.now()})
+    storage.insert(SessionMessage, NAMES, rows, shared={"created_at": timezone.now()})
 
 
 def contents(session) -> list[str]:
@@ -46,7 +46,7 @@ def test_each_row_gets_its_own_values_and_sums_are_added(make_session, count):
     now = timezone.now()
     rows = [(number, 2**40, now, session.pk) for number, session in enumerate(sessions)]
     for _ in range(2):
-        bulk.add(Session, ("message_count", "token_count"), ("updated_at",), rows)
+        storage.add(Session, ("message_count", "token_count"), ("updated_at",), rows)
     for number, session in enumerate(sessions):
         session.refresh_from_db()
         assert session.message_count == 2 * number
@@ -60,7 +60,7 @@ def test_each_row_gets_its_own_values_and_sums_are_added(make_session, count):
 def test_a_value_can_become_null_in_some_rows_or_in_all(make_session, count):
     sessions = [make_session(context="Known.") for _ in range(count)]
     names = ("is_working", "current_job_id", "context")
-    bulk.update(Session, names, [(True, None, None, session.pk) for session in sessions])
+    storage.update(Session, names, [(True, None, None, session.pk) for session in sessions])
     rows = Session.objects.values_list("is_working", "current_job_id", "context")
     assert set(rows) == {(True, None, None)}
 
@@ -68,18 +68,18 @@ def test_a_value_can_become_null_in_some_rows_or_in_all(make_session, count):
 def test_objects_of_a_few_columns_load_the_others_when_they_are_asked_for(session):
     session.metadata = {"branch": "main"}
     session.save()
-    rows = bulk.select("SELECT id, metadata FROM sessions WHERE id {in_keys}", [session.pk])
-    (found,) = bulk.instances(Session, ("id", "metadata"), rows)
+    rows = storage.select("SELECT id, metadata FROM sessions WHERE id {in_keys}", [session.pk])
+    (found,) = storage.instances(Session, ("id", "metadata"), rows)
     assert found == session
     assert found.metadata == {"branch": "main"}
     assert found.project_path == session.project_path
 
 
 def test_what_is_written_together_is_there_after_the_block(session):
-    with CaptureQueriesContext(connection) as queries, bulk.together():
+    with CaptureQueriesContext(connection) as queries, storage.together():
         insert_messages(session, ["one", "two"])
-        bulk.update(Session, ("is_working",), [(True, session.pk)])
-        bulk.call("abs(%s)", 1)
+        storage.update(Session, ("is_working",), [(True, session.pk)])
+        storage.call("abs(%s)", 1)
         if connection.vendor == "postgresql":
             assert len(queries) == 0
     session.refresh_from_db()
@@ -89,7 +89,7 @@ def test_what_is_written_together_is_there_after_the_block(session):
 
 
 def test_nothing_is_written_of_a_block_that_fails(session):
-    with suppress(ZeroDivisionError), transaction.atomic(), bulk.together():
+    with suppress(ZeroDivisionError), transaction.atomic(), storage.together():
         insert_messages(session, ["one"])
         raise ZeroDivisionError
     insert_messages(session, ["two"])

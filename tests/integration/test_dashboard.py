@@ -12,7 +12,7 @@ from django.utils import timezone
 from jobs_app import queue, status
 from jobs_app.leases import RunReport
 from jobs_app.models import Job, Outcome, Worker
-from pokecode_site import dashboard
+from pokecode_site.pages import dashboard
 
 pytestmark = pytest.mark.django_db
 

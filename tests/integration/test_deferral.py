@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from jobs_app import hosts, queue
 from jobs_app.leases import RunReport
-from jobs_app.looking import look
 from jobs_app.models import Job, Outcome, Worker
+from jobs_app.worker.looking import look
 from sessions_app.models import Session
 from tests.integration.admin_pages import url, words
 

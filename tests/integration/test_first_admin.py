@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError
 
-from pokecode_site.first_admin import create_first_admin
+from pokecode_site.serve.first_admin import create_first_admin
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ from django.test import AsyncClient
 from django.urls import reverse
 
 from jobs_app.models import Job
-from pokecode_site import live
+from pokecode_site.pages import live
 from sessions_app import changes, transcript
 from sessions_app.models import Session
 from sessions_app.providers import events
@@ -26,9 +26,7 @@ def viewer(client, django_user_model):
     from django.contrib.auth.models import Permission
 
     user = django_user_model.objects.create_user("viewer", password="pw", is_staff=True)
-    view = Permission.objects.get(
-        codename="view_session", content_type__app_label="sessions_app"
-    )
+    view = Permission.objects.get(codename="view_session", content_type__app_label="sessions_app")
     user.user_permissions.add(view)
     return user
 
@@ -126,7 +124,7 @@ async def test_a_browser_that_comes_back_gets_exactly_what_it_missed(session, br
 async def test_a_browser_that_missed_many_pages_waits_for_no_new_commit(
     session, browser, monkeypatch
 ):
-    monkeypatch.setattr("sessions_app.rendering.PAGE", 2)
+    monkeypatch.setattr("sessions_app.display.rendering.PAGE", 2)
     monkeypatch.setattr(changes.Bell.wait, "__defaults__", (60,))
     rows = [await in_database(say, session, f"number {n}.") for n in range(8)]
     async with opened(browser, session, last_event_id=rows[0].pk) as stream:

@@ -8,8 +8,9 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs_app import claiming, looking, maintenance, queue
+from jobs_app import claiming, queue
 from jobs_app.models import Job, JobAttempt, JobStatus
+from jobs_app.worker import looking, sweeps
 from sessions_app.ids import new_id
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
@@ -123,8 +124,8 @@ def test_a_claim_costs_no_more_where_twenty_times_as_many_prompts_wait(make_sess
     "work",
     [
         lambda session, worker: list(JobAttempt.objects.held_by(worker.pk)),
-        lambda session, worker: maintenance.rescue(),
-        lambda session, worker: maintenance.prune_batch(),
+        lambda session, worker: sweeps.rescue(),
+        lambda session, worker: sweeps.prune_batch(),
         lambda session, worker: looking.look(worker, 1),
         lambda session, worker: queue.enqueue(session, "Do it"),
     ],

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 from django.db import OperationalError
 
-from jobs_app import queue, recorder
-from jobs_app.database import DatabaseThread
+from jobs_app import queue
 from jobs_app.leases import End, Ending, RunReport
 from jobs_app.models import Job, Outcome
-from jobs_app.recorder import Recorder
+from jobs_app.worker import recorder
+from jobs_app.worker.database import DatabaseThread
+from jobs_app.worker.recorder import Recorder
 from sessions_app import transcript
 from sessions_app.transcript import NewMessage
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sessions_app import markdown, rendering, transcript
-from sessions_app.conversation import Conversation, arrange
+from sessions_app import transcript
+from sessions_app.display import markdown, rendering
+from sessions_app.display.conversation import Conversation, arrange
 from sessions_app.providers import PROVIDERS, events
 from sessions_app.providers.shapes import (
     DiffLine,

@@ -143,7 +143,7 @@ def _cascades() -> set[tuple[str, str, str]]:
         )
     else:
         rows = _fetch(
-            "SELECT tables.name, keys.\"from\", keys.\"table\" FROM sqlite_schema AS tables,"
+            'SELECT tables.name, keys."from", keys."table" FROM sqlite_schema AS tables,'
             " pragma_foreign_key_list(tables.name) AS keys"
             " WHERE tables.type = 'table' AND keys.on_delete = 'CASCADE'"
         )

@@ -23,7 +23,7 @@ def broken(request: HttpRequest, trouble: str):
 
 
 urlpatterns = [path("broken/<str:trouble>", broken)]
-handler500 = "pokecode_site.errors.server_error"
+handler500 = "pokecode_site.pages.errors.server_error"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import get_resolver
 
-from pokecode_site.middleware import client_address
+from pokecode_site.pages.middleware import client_address
 
 PASSWORD = "correct horse battery"
 PAGE = {"Accept": "text/html,application/xhtml+xml"}

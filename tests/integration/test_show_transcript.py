@@ -9,8 +9,9 @@ from asgiref.sync import sync_to_async
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from sessions_app import following, transcript
-from sessions_app.following import follow
+from sessions_app import transcript
+from sessions_app.display import following
+from sessions_app.display.following import follow
 from sessions_app.providers import PROVIDERS, events
 from sessions_app.transcript import NewMessage
 from tests import recorded

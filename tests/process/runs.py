@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from jobs_app.agents.base import RUN_MARKER, Exit, Launch
-from jobs_app.agents.process import AgentProcess
+from jobs_app.processes.process import AgentProcess
 from tests.process.site import FAKE_AGENT
 
 RUN_ID = f"run-{os.getpid()}"

@@ -19,9 +19,7 @@ def run_to_end(site, session, prompt, **environment):
 
 def errors(site, session) -> list[dict]:
     return [
-        json.loads(row["content_data"])
-        for row in site.messages(session)
-        if row["type"] == "error"
+        json.loads(row["content_data"]) for row in site.messages(session) if row["type"] == "error"
     ]
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs_app.agents import demo_project
-from jobs_app.demo import work
+from jobs_app.demo import project, work
 from sessions_app.providers import PROVIDERS
 from sessions_app.providers.shapes import Error, Plan, Text, ToolResult, ToolUse, Unknown
 from tests.process.site import ROOT
@@ -28,7 +27,7 @@ TOOLS = pytest.mark.parametrize("tool", ["claude", "codex"])
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("demo") / "sample"
-    demo_project.create(path)
+    project.create(path)
     return path
 
 
@@ -202,7 +201,7 @@ def test_an_empty_directory_is_no_trouble(demo, project, tool):
 
 
 def test_the_sample_project_is_the_same_everywhere(tmp_path, sample):
-    demo_project.create(tmp_path / "again")
+    project.create(tmp_path / "again")
     assert git(tmp_path / "again", "rev-parse", "HEAD") == git(sample, "rev-parse", "HEAD")
     assert git(sample, "status", "--porcelain") == ""
     assert 4 <= int(git(sample, "rev-list", "--count", "HEAD")) <= 6
@@ -210,16 +209,16 @@ def test_the_sample_project_is_the_same_everywhere(tmp_path, sample):
 
 def test_the_sample_project_is_made_once(tmp_path):
     path = tmp_path / "sample"
-    demo_project.create(path)
+    project.create(path)
     (path / "mine.txt").write_text("kept")
-    demo_project.create(path)
+    project.create(path)
     assert (path / "mine.txt").read_text() == "kept"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_sample_project_needs_no_git(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    demo_project.create(tmp_path / "sample")
+    project.create(tmp_path / "sample")
     assert (tmp_path / "sample" / "tea.py").is_file()
     assert not (tmp_path / "sample" / ".git").exists()
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from jobs_app.agents import process, tree
 from jobs_app.agents.base import RUN_MARKER
+from jobs_app.processes import process, tree
 from tests.process.runs import is_running, pid_in, run, start, start_fake
 from tests.process.site import wait_for
 

@@ -15,7 +15,7 @@ from tests.process.site import directive, processes_of_run, stop, wait_for
 
 
 def starts_and_ends(log) -> list[str]:
-    """"start" and "end" of every agent that ran, from its own side, in order."""
+    """ "start" and "end" of every agent that ran, from its own side, in order."""
     return [line.split()[0] for line in log.read_text().splitlines()] if log.exists() else []
 
 

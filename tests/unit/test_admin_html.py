@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from sessions_app.admin_html import EMPTY, clip, lasted, when
+from sessions_app.display.html import EMPTY, clip, lasted, when
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs_app.agents.backlog import Backlog
-from jobs_app.entries import EntryForm
 from jobs_app.leases import End, Ending, Entry, RunReport
 from jobs_app.models import JobAttempt
+from jobs_app.processes.backlog import Backlog
+from jobs_app.worker.entries import EntryForm
 from sessions_app.transcript import NewMessage
 
 ATTEMPT = JobAttempt(id="one", started_at=datetime(2026, 1, 1, tzinfo=UTC))

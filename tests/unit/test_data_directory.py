@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from pokecode_site import data_directory
+from pokecode_site.conf import data_directory
 
 
 def mode(path: Path) -> int:
@@ -34,7 +34,7 @@ def test_the_key_stays_the_same(directory):
 
 def test_processes_that_start_at_once_share_one_key(directory):
     program = (
-        "import sys, pathlib; from pokecode_site.data_directory import secret_key;"
+        "import sys, pathlib; from pokecode_site.conf.data_directory import secret_key;"
         "sys.stdin.readline(); print(secret_key(pathlib.Path(sys.argv[1])))"
     )
     command = [sys.executable, "-c", program, str(directory)]

@@ -3,7 +3,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, IntegrityError, OperationalError
 
-from pokecode_site import database
+from pokecode_site.conf import database
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from pokecode_site import env
+from pokecode_site.conf import env
 
 NAME = "POKECODE_EXAMPLE"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sessions_app import git
+from sessions_app.projects import git
 
 
 def run(directory: Path, *command: str) -> str:

@@ -16,16 +16,20 @@ FORBIDDEN = {
         "django.db",
         "jobs_app.models",
         "jobs_app.queue",
-        "jobs_app.executor",
-        "jobs_app.worker",
-        "jobs_app.maintenance",
+        "jobs_app.worker.run",
+        "jobs_app.worker.processor",
+        "jobs_app.worker.sweeps",
         "sessions_app.models",
         "sessions_app.transcript",
     ),
-    "jobs_app/models.py": ("jobs_app.agents", "jobs_app.executor", "jobs_app.worker"),
-    "jobs_app/queue.py": ("jobs_app.agents", "jobs_app.executor", "jobs_app.worker"),
-    "jobs_app/executor.py": ("jobs_app.worker", "jobs_app.admin", "jobs_app.management"),
-    "jobs_app/worker.py": ("jobs_app.admin", "jobs_app.management"),
+    "jobs_app/models.py": ("jobs_app.agents", "jobs_app.worker.run", "jobs_app.worker.processor"),
+    "jobs_app/queue.py": ("jobs_app.agents", "jobs_app.worker.run", "jobs_app.worker.processor"),
+    "jobs_app/executor.py": (
+        "jobs_app.worker.processor",
+        "jobs_app.admin.jobs",
+        "jobs_app.management",
+    ),
+    "jobs_app/worker.py": ("jobs_app.admin.jobs", "jobs_app.management"),
 }
 
 

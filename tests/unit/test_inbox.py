@@ -9,8 +9,8 @@ from typing import IO, Any
 
 import pytest
 
-from jobs_app.agents import streams
-from jobs_app.agents.streams import CHUNK, PIPE_SIZE, Inbox, ReadPipe
+from jobs_app.processes import streams
+from jobs_app.processes.streams import CHUNK, PIPE_SIZE, Inbox, ReadPipe
 
 DATA = b"".join(bytes([number]) * CHUNK for number in range(100)) + b"the rest"
 

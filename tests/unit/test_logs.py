@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pokecode_site import logs
+from pokecode_site.conf import logs
 
 
 def render(message, *args, exc_info=None) -> str:

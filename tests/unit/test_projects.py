@@ -6,7 +6,7 @@ import threading
 import pytest
 from django.core.exceptions import ValidationError
 
-from sessions_app import projects
+from sessions_app.projects import directories
 
 
 @pytest.fixture
@@ -21,26 +21,26 @@ def root(tmp_path, settings):
 
 def refusal(path) -> str:
     with pytest.raises(ValidationError) as caught:
-        os.close(projects.open_project(path))
+        os.close(directories.open_project(path))
     [sentence] = caught.value.messages
     return sentence
 
 
 def test_a_directory_below_a_root_is_opened(root):
     (root / "project").mkdir()
-    descriptor = projects.open_project(str(root / "project"))
+    descriptor = directories.open_project(str(root / "project"))
     assert os.path.samestat(os.fstat(descriptor), os.stat(root / "project"))
     os.close(descriptor)
 
 
 def test_the_root_itself_may_be_used(root):
-    assert projects.resolve_project(root) == root
+    assert directories.resolve_project(root) == root
 
 
 def test_a_symlink_within_the_root_is_resolved(root):
     (root / "project").mkdir()
     (root / "link").symlink_to("project")
-    assert projects.resolve_project(root / "link") == root / "project"
+    assert directories.resolve_project(root / "link") == root / "project"
 
 
 @pytest.mark.parametrize("path", ["..", "../outside", "../root-sibling", "/", "link", "link/.."])
@@ -105,7 +105,7 @@ def test_a_symlink_swapped_in_while_it_is_opened_never_wins(root):
     try:
         while opened < 30 or refused < 30 or swaps < 200:
             try:
-                descriptor = projects.open_project(str(root / "way" / "project"))
+                descriptor = directories.open_project(str(root / "way" / "project"))
             except ValidationError:
                 refused += 1
                 continue
@@ -121,7 +121,7 @@ def test_a_link_that_replaces_a_checked_directory_is_refused(root, monkeypatch):
     """The swap at its most favourable moment: after the check, before the opening."""
     project = root / "project"
     project.mkdir()
-    resolve = projects._resolved
+    resolve = directories._resolved
 
     def resolve_then_swap(path):
         resolved = resolve(path)
@@ -129,7 +129,7 @@ def test_a_link_that_replaces_a_checked_directory_is_refused(root, monkeypatch):
         project.symlink_to("../outside")
         return resolved
 
-    monkeypatch.setattr(projects, "_resolved", resolve_then_swap)
+    monkeypatch.setattr(directories, "_resolved", resolve_then_swap)
     assert "cannot be opened" in refusal(str(project))
 
 
@@ -137,6 +137,6 @@ def test_a_directory_that_may_be_passed_but_not_listed_is_no_obstacle(root):
     (root / "shared" / "project").mkdir(parents=True)
     (root / "shared").chmod(0o111)
     try:
-        os.close(projects.open_project(str(root / "shared" / "project")))
+        os.close(directories.open_project(str(root / "shared" / "project")))
     finally:
         (root / "shared").chmod(0o700)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobs_app import pulse
-from jobs_app.pulse import Pulse
+from jobs_app.worker import pulse
+from jobs_app.worker.pulse import Pulse
 
 
 class Clock:
@@ -24,7 +24,7 @@ class Clock:
 def clock(monkeypatch, settings) -> Clock:
     settings.POKECODE_WORKER_TIMEOUT = 30
     clock = Clock()
-    monkeypatch.setattr("jobs_app.pulse.time.monotonic", lambda: clock.running)
+    monkeypatch.setattr("jobs_app.worker.pulse.time.monotonic", lambda: clock.running)
     monkeypatch.setattr(pulse, "_since_boot", lambda: clock.since_boot)
     return clock
 

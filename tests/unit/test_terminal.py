@@ -10,6 +10,7 @@ from django.core.management.base import OutputWrapper
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sessions_app.display.terminal import put, render, safe, wants_colour
 from sessions_app.providers import display_message
 from sessions_app.providers.shapes import (
     DiffLine,
@@ -26,7 +27,6 @@ from sessions_app.providers.shapes import (
     ToolUse,
     Unknown,
 )
-from sessions_app.terminal import put, render, safe, wants_colour
 from tests import recorded
 
 HOSTILE = "a\x1b]52;c;ZXZpbA==\x07b\r\x9b31mc\x00\x7f\u202egpj.exe\u2028\ud800"

@@ -4,8 +4,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand
 
-from jobs_app import hosts, maintenance, queue
+from jobs_app import hosts, queue
 from jobs_app.management.arguments import sentence
+from jobs_app.worker import sweeps
 from sessions_app.lookup import find_session
 
 
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        maintenance.rescue()  # what is left here of a run ends before another host goes on
+        sweeps.rescue()  # what is left here of a run ends before another host goes on
         try:
             queue.move(find_session(options["session"]), options["host"])
         except ValidationError as error:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from jobs_app.management.arguments import whole_number
-from jobs_app.worker import JobProcessor, WorkerFailed
+from jobs_app.worker.processor import JobProcessor, WorkerFailed
 
 
 class Command(BaseCommand):

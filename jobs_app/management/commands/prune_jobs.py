@@ -4,8 +4,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from jobs_app import maintenance
 from jobs_app.management.arguments import whole_number
+from jobs_app.worker import sweeps
 
 
 class Command(BaseCommand):
@@ -22,5 +22,5 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only count")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        count = maintenance.prune(options["days"], dry_run=options["dry_run"])
+        count = sweeps.prune(options["days"], dry_run=options["dry_run"])
         self.stdout.write(f"{count} {'would be ' if options['dry_run'] else ''}deleted")

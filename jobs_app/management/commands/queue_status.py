@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 
 from jobs_app import status
 from sessions_app import changes
-from sessions_app.terminal import safe
+from sessions_app.display.terminal import safe
 
 
 class Command(BaseCommand):

@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from jobs_app.management.arguments import sentence
 from jobs_app.models import Job, JobStatus, Worker
-from sessions_app.following import follow
+from sessions_app.display.following import follow
+from sessions_app.display.terminal import TranscriptPrinter, safe
 from sessions_app.lookup import find_session
-from sessions_app.terminal import TranscriptPrinter, safe
 
 EXIT_CODES = {JobStatus.COMPLETED: 0, JobStatus.FAILED: 1, JobStatus.CANCELLED: 3}
 

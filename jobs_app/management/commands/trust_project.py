@@ -12,8 +12,8 @@ from django.db import transaction
 
 from jobs_app.models import ProjectTrust
 from jobs_app.trusts import trust
-from sessions_app.projects import resolve_project
-from sessions_app.terminal import safe
+from sessions_app.display.terminal import safe
+from sessions_app.projects.directories import resolve_project
 
 SHELL_ACCOUNT = "shell"
 """Owns the log entries of this command, which runs outside any login; nobody can log in with it."""

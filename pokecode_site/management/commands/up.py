@@ -11,11 +11,11 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection, connections
 
-from jobs_app import maintenance
 from jobs_app.agents import AGENTS, find
-from pokecode_site import demo, listening
-from pokecode_site.first_admin import create_first_admin
-from pokecode_site.supervisor import Site, WorkerProcess, supervise
+from jobs_app.worker import sweeps
+from pokecode_site.serve import demo, listening
+from pokecode_site.serve.first_admin import create_first_admin
+from pokecode_site.serve.supervisor import Site, WorkerProcess, supervise
 
 
 class Command(BaseCommand):
@@ -73,7 +73,7 @@ class Command(BaseCommand):
         patience = 2 * settings.POKECODE_CANCEL_GRACE + 5
         asyncio.run(supervise(site, worker, self._say, patience))
         if worker.was_killed:
-            maintenance.rescue()
+            sweeps.rescue()
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)

@@ -8,11 +8,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from sessions_app.following import follow, show_new
+from sessions_app.display.following import follow, show_new
+from sessions_app.display.terminal import TranscriptPrinter, put, wants_colour
 from sessions_app.lookup import find_session
 from sessions_app.models import Session, SessionMessage
 from sessions_app.providers import display_message
-from sessions_app.terminal import TranscriptPrinter, put, wants_colour
 from sessions_app.visible import visible
 
 

@@ -5,7 +5,7 @@ import time
 from contextlib import nullcontext
 
 from jobs_app.models import Job, JobStatus
-from jobs_app.worker import JobProcessor
+from jobs_app.worker.processor import JobProcessor
 from tests.benchmarks.programs import filling, null_agent
 
 

@@ -51,4 +51,4 @@ class NullAgent:
 def installed() -> AbstractContextManager[Any]:
     """A block in which every run of this process is of the null agent."""
     agents = dict.fromkeys(AGENTS, NullAgent())
-    return mock.patch.multiple("jobs_app.executor", AgentProcess=NullProcess, AGENTS=agents)
+    return mock.patch.multiple("jobs_app.worker.run", AgentProcess=NullProcess, AGENTS=agents)

@@ -14,9 +14,9 @@ from functools import partial
 from typing import Any
 
 from jobs_app import hosts, queue
-from jobs_app.database import DatabaseThread
 from jobs_app.models import Job, Worker
-from jobs_app.worker import JobProcessor
+from jobs_app.worker.database import DatabaseThread
+from jobs_app.worker.processor import JobProcessor
 from tests.benchmarks.programs import filling, history
 
 PENDING, RUNNING = 1000, 20

@@ -1,0 +1,95 @@
+"""What the queue adds to a session's pages: its jobs, and trust in its project."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from jobs_app.admin.forms import ProjectTrustForm
+from jobs_app.models import Job, ProjectTrust
+from jobs_app.trusts import is_trusted, trust
+from sessions_app.admin.base import BaseAdmin, log_changes
+from sessions_app.admin.sessions import SessionAdmin
+from sessions_app.display.html import isolated, list_link, when
+from sessions_app.models import Session
+
+TRUST = "jobs_app.trust_project"
+
+
+class SessionJobsAdmin(SessionAdmin):
+    list_display = [*SessionAdmin.list_display, "jobs"]
+    actions = [*SessionAdmin.actions, "trust_projects"]
+    fieldsets = [*SessionAdmin.fieldsets, ("Jobs", {"fields": ["jobs", "new_job", "trusted"]})]
+    readonly_fields = [*SessionAdmin.readonly_fields, "jobs", "new_job", "trusted"]
+
+    def has_trust_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(TRUST)
+
+    @admin.display(description="jobs")
+    def jobs(self, session: Session) -> str:
+        return list_link(Job, "jobs", session=session.pk)
+
+    @admin.display(description="new job")
+    def new_job(self, session: Session) -> str:
+        url = reverse("admin:jobs_app_job_add")
+        return format_html('<a href="{}?session={}">Queue a prompt</a>', url, session.pk)
+
+    @admin.display(description="the project's own agent settings")
+    def trusted(self, session: Session) -> str:
+        return "trusted" if is_trusted(session.project_path) else "off: the project is not trusted"
+
+    @admin.action(
+        permissions=["trust"],
+        description="Trust this project's own agent settings (they run programs)",
+    )
+    def trust_projects(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        sessions = list(queryset)
+        paths = sorted({session.project_path for session in sessions})
+        added = trust(paths, request.user.get_username())
+        log_changes(request, sessions, "Trusted the project's own agent settings.")
+        known = len(paths) - added
+        note = f", {known} skipped: already trusted" if known else ""
+        self.message_user(request, f"{added} trusted{note}.", messages.SUCCESS)
+
+
+@admin.register(ProjectTrust)
+class ProjectTrustAdmin(BaseAdmin):
+    form = ProjectTrustForm
+    list_display = ["project", "by", "trusted"]
+    search_fields = ["path", "trusted_by"]
+    ordering = ["path"]
+    fields = ["path"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(TRUST)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm(TRUST)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm(TRUST) or super().has_view_permission(request, obj)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["project", "by", "trusted"] if obj else self.fields
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        obj.trusted_by = request.user.get_username()
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description="project", ordering="path")
+    def project(self, row: ProjectTrust) -> str:
+        return isolated(row.path)
+
+    @admin.display(description="trusted by", ordering="trusted_by")
+    def by(self, row: ProjectTrust) -> str:
+        return isolated(row.trusted_by)
+
+    @admin.display(description="trusted", ordering="trusted_at")
+    def trusted(self, row: ProjectTrust) -> str:
+        return when(row.trusted_at)

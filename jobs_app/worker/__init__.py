@@ -1,0 +1,1 @@
+"""The job processor. From outside: `processor.JobProcessor`, and the sweeps that commands run."""

@@ -1,0 +1,93 @@
+"""Rescue and prune: one sweep a call, returns counts; the worker and the commands call the same."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from jobs_app import hosts, queue
+from jobs_app.models import JobAttempt, Worker
+from jobs_app.processes import tree
+from jobs_app.worker.plans import remove_private_files
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RescueCount:
+    """`rescued` jobs go on; `elsewhere` are runs of dead workers on other hosts."""
+
+    rescued: int = 0
+    elsewhere: int = 0
+
+
+def rescue() -> RescueCount:
+    """End what is left of runs whose worker is gone, and let their jobs go on.
+
+    Only on this host: nobody can know from elsewhere whether an agent still runs.
+    """
+    found = _abandoned()
+    here = [attempt for attempt in found if attempt.host == hosts.this_host().name]
+    rescued = sum(end_run(attempt) and queue.rescue(attempt) for attempt in here)
+    forget_dead_workers()
+    return RescueCount(rescued, len(found) - len(here))
+
+
+def abandoned_here(own_worker: str, *, by_silence: bool) -> list[JobAttempt]:
+    """Runs on this host whose worker is gone; without `by_silence` only a process that has ended
+    tells that. A worker that asks is not, late as its beat may be: the machine may have slept."""
+    return [
+        attempt
+        for attempt in _abandoned(by_silence=by_silence)
+        if attempt.host == hosts.this_host().name and attempt.worker_id != own_worker
+    ]
+
+
+def end_run(attempt: JobAttempt) -> bool:
+    """True when nothing of the run is left on this machine."""
+    logger.warning("What attempt %s left here is ended: its worker is gone.", attempt.pk)
+    if attempt.boot_id == hosts.this_host().boot_id:
+        try:
+            tree.end_marked(attempt.pk)
+        except tree.StillAlive as error:
+            logger.error("Attempt %s stays open: %s", attempt.pk, error)
+            return False
+    remove_private_files(attempt.pk)
+    return True
+
+
+def closed_runs(run_ids: Iterable[str]) -> list[JobAttempt]:
+    """Those of these runs that were closed from elsewhere: their sessions were moved while this
+    host had no worker."""
+    return list(JobAttempt.objects.filter(pk__in=list(run_ids), finished_at__isnull=False))
+
+
+def prune(days: int, *, dry_run: bool = False) -> int:
+    """Delete jobs that ended more than `days` ago; returns how many."""
+    age = timedelta(days=days)
+    if dry_run:
+        return queue.prunable(age).count()
+    return sum(iter(lambda: queue.prune(age), 0))
+
+
+def prune_batch() -> int:
+    """Delete a few of the jobs that ended longer ago than they are kept; 0 when none is left."""
+    return queue.prune(timedelta(days=settings.POKECODE_JOB_RETENTION_DAYS))
+
+
+def _abandoned(*, by_silence: bool = True) -> list[JobAttempt]:
+    # The runs first: a worker that registers and claims in between is then not missed.
+    runs = list(JobAttempt.objects.open().select_related("session", "job"))
+    workers = Worker.objects.alive() if by_silence else Worker.objects.all()
+    working = {worker.pk for worker in workers if not hosts.has_died(worker)}
+    return [attempt for attempt in runs if attempt.worker_id not in working]
+
+
+def forget_dead_workers() -> None:
+    """A dead worker's row stays while it explains an open attempt, and a day longer."""
+    old = timezone.now() - timedelta(days=1)
+    holding = JobAttempt.objects.open().values("worker_id")
+    Worker.objects.dead().filter(heartbeat_at__lt=old).exclude(pk__in=holding).delete()

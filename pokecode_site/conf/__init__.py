@@ -1,0 +1,1 @@
+"""Environment, data directory, database and logs: what `settings` is made from."""

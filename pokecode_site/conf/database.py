@@ -1,0 +1,124 @@
+"""The database: its settings, and its troubles in one sentence each."""
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
+
+from pokecode_site.conf import data_directory
+
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 30,
+    "init_command": (
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+        "PRAGMA cache_size=-64000; PRAGMA temp_store=MEMORY; "
+        "PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON;"
+    ),
+}
+
+# A network that swallows everything is noticed within half a minute, not in a quarter of an hour.
+POSTGRESQL_OPTIONS = {
+    "connect_timeout": 10,
+    "tcp_user_timeout": 30_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    # What a worker asks again and again is planned once a connection: a third of its waiting.
+    "server_side_binding": True,
+    "prepare_threshold": 3,
+}
+
+# What both drivers say (PostgreSQL's with its SQLSTATE before it), and what to do about it.
+TROUBLES = (
+    (
+        r"deadlock detected|^40P01",
+        "Another change of the same came at the same moment: try again.",
+    ),
+    (
+        r"database (table )?is locked|^55P03",
+        "The database is locked by another program: end that program or try again later.",
+    ),
+    (
+        r"database or disk is full|No space left on device|^53100",
+        "The disk that holds the database is full: make room and try again.",
+    ),
+    (
+        r"no such (table|column)|has no column|^42P01|^42703",
+        "The database is not up to date: Run `manage.py migrate` first.",
+    ),
+    (
+        r"unable to open database file",
+        "The database file cannot be opened: check DATABASE_URL and the rights on its directory.",
+    ),
+    (
+        r"readonly database|^42501",
+        "The database may not be written to: check who owns it and its rights.",
+    ),
+    (
+        r"file is not a database|malformed",
+        "The database file is damaged or no SQLite database: restore it from a backup.",
+    ),
+    (
+        r"disk I/O error",  # also on a disk so full that the log's index cannot grow
+        "The disk that holds the database is full or failing: make room or check the disk.",
+    ),
+    (
+        r"authentication failed|no password supplied|^28",
+        "The database refuses the login: check the user and the password in DATABASE_URL.",
+    ),
+    (
+        r"database .* does not exist|^3D000",
+        "There is no such database on the server: create it or check DATABASE_URL.",
+    ),
+    (
+        r"connection (to server|failed|timeout|is closed)|could not (connect|translate)"
+        r"|server closed the connection|^(08|53300|57P)",
+        "The database does not answer: start it or check DATABASE_URL.",
+    ),
+)
+
+
+def configuration(url: str) -> dict[str, Any]:
+    """Django's settings for a database URL.
+
+    Raises ImproperlyConfigured in one line that never shows the URL: it may hold a password.
+    """
+    try:
+        config: dict[str, Any] = dict(dj_database_url.parse(url))
+    except Exception:  # the parser raises several kinds
+        config = {}
+    match config.get("ENGINE", "").rpartition(".")[2]:
+        case "sqlite3":
+            return _sqlite(config)
+        case "postgresql":
+            return _postgresql(config)
+    raise ImproperlyConfigured(
+        "DATABASE_URL is not a URL of a supported database: use postgres://user@host/name "
+        "or sqlite:////absolute/path."
+    )
+
+
+def _sqlite(config: dict[str, Any]) -> dict[str, Any]:
+    data_directory.check_database(Path(config["NAME"]))
+    return {**config, "OPTIONS": {**SQLITE_OPTIONS, **config.get("OPTIONS", {})}}
+
+
+def _postgresql(config: dict[str, Any]) -> dict[str, Any]:
+    if importlib.util.find_spec("psycopg") is None:
+        raise ImproperlyConfigured(
+            "DATABASE_URL names PostgreSQL, which needs psycopg: pip install 'pokecode[postgres]'."
+        )
+    options = {**POSTGRESQL_OPTIONS, **config.get("OPTIONS", {})}
+    return {**config, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
+
+
+def explain(error: DatabaseError) -> str | None:
+    """A sentence for a trouble that is not a fault of the program, else None."""
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    first_line = f"{state} {error}".strip().partition("\n")[0]
+    return next((text for pattern, text in TROUBLES if re.search(pattern, first_line)), None)

@@ -1,0 +1,18 @@
+"""The page for an unexpected error: a sentence for trouble with the database, else nothing."""
+
+import sys
+
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse
+from django.views import defaults
+
+from pokecode_site.conf import database
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """503 and what to do while the database is locked, full or away; else Django's own 500."""
+    error = sys.exc_info()[1]
+    sentence = database.explain(error) if isinstance(error, DatabaseError) else None
+    if sentence is None:
+        return defaults.server_error(request)
+    return HttpResponse(f"{sentence}\n", content_type="text/plain; charset=utf-8", status=503)

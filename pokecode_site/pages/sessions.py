@@ -1,0 +1,132 @@
+"""The session's page in the admin: the stock form, and around it the workspace."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path
+from django.views.decorators.http import require_GET, require_POST
+
+from jobs_app import queue
+from jobs_app.admin.sessions import SessionJobsAdmin
+from jobs_app.models import Job, Worker
+from pokecode_site.pages import live, workspace
+from sessions_app.models import Session
+from sessions_app.visible import visible
+
+VERBS = {
+    "cancel": (Job.cancel, "Cancelled a job", "Stopping the job.", "This job has already ended."),
+    "retry": (Job.retry, "Retried a job", "The job is queued again.", "This job has not failed."),
+}
+"""Verb -> what it calls, how the log names it, and what to say when it did and did not change."""
+
+
+@admin.register(Session)
+class WorkspaceAdmin(SessionJobsAdmin):
+    add_form_template = "admin/change_form.html"
+    change_form_template = "pokecode_site/workspace.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        guard = self.admin_site.admin_view
+        base = "<path:object_id>"
+        name = "sessions_app_session"
+        return [
+            path(f"{base}/events/", guard(require_GET(self.events_view)), name=f"{name}_events"),
+            path(f"{base}/move/", guard(require_POST(self.move_view)), name=f"{name}_move"),
+            path(f"{base}/prompt/", guard(require_POST(self.prompt_view)), name=f"{name}_prompt"),
+            path(
+                f"{base}/jobs/<str:job_id>/<str:verb>/",
+                guard(require_POST(self.job_view)),
+                name=f"{name}_job",
+            ),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return self._page(request, object_id, form_url, extra_context)
+
+    def response_post_save_add(self, request: HttpRequest, obj: Session) -> HttpResponseRedirect:
+        """To the new session, whose next step is a prompt; the stock goal is the list."""
+        if self.has_view_permission(request, obj):
+            return HttpResponseRedirect(workspace.url(obj))
+        return super().response_post_save_add(request, obj)
+
+    def prompt_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Queue a prompt; on a mistake show the page again with the reason and the text."""
+        session = self._session(request, object_id, runs_code=True)
+        form = workspace.PromptForm(session, request.POST)
+        job = form.enqueue()
+        if job is not None:
+            self.log_change(request, session, f"Queued the job {job.pk}.")
+            return HttpResponseRedirect(f"{workspace.url(session)}#prompt")
+        # The stock view would take the posted prompt for its own form.
+        request.method = "GET"
+        return self._page(request, object_id, workspace.url(session), None, form)
+
+    def job_view(
+        self, request: HttpRequest, object_id: str, job_id: str, verb: str
+    ) -> HttpResponse:
+        """Cancel or retry one of the session's jobs."""
+        session = self._session(request, object_id, runs_code=True)
+        if verb not in VERBS:
+            raise Http404
+        job = get_object_or_404(Job, pk=job_id, session=session)
+        act, log, done, refused = VERBS[verb]
+        try:
+            if act(job):
+                self.log_change(request, session, f"{log}: {job.pk}.")
+                messages.success(request, done)
+            else:
+                messages.warning(request, refused)
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+        return HttpResponseRedirect(workspace.url(session))
+
+    def move_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Let the workers of another host run the session's prompts."""
+        session = self._session(request, object_id, runs_code=True)
+        host = request.POST.get("host", "")
+        try:
+            if not Worker.objects.alive().filter(host=host.replace("\0", "")).exists():
+                raise ValidationError("No worker is running on that host: start one there first.")
+            queue.move(session, host)
+            self.log_change(request, session, f"Moved to {host}.")
+            messages.success(request, f"The session's prompts run on {visible(host)} from now on.")
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+        return HttpResponseRedirect(workspace.url(session))
+
+    def events_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return live.respond(self, request, self._session(request, object_id))
+
+    def _page(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str,
+        extra_context: dict[str, Any] | None,
+        prompt_form: workspace.PromptForm | None = None,
+    ) -> HttpResponse:
+        context = {"is_nav_sidebar_enabled": False, **(extra_context or {})}
+        session = self.get_object(request, unquote(object_id))
+        if session is not None and self.has_view_permission(request, session):
+            if request.method == "GET":
+                session.touch()
+            context |= workspace.page_context(request, session, prompt_form)
+        return super().change_view(request, object_id, form_url, context)
+
+    def _session(self, request: HttpRequest, object_id: str, *, runs_code: bool = False) -> Session:
+        session = get_object_or_404(Session, pk=unquote(object_id))
+        allowed = self.has_view_permission(request, session)
+        if not allowed or (runs_code and not request.user.has_perm(workspace.RUN_JOB)):
+            raise PermissionDenied
+        return session

@@ -1,0 +1,64 @@
+"""`up --demo`: a place of its own, and the demo agent where the real ones would be."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from django.conf import settings
+
+from jobs_app import demo
+from jobs_app.demo.project import create as create_sample_project
+from jobs_app.models import Job
+from pokecode_site.serve.first_admin import PASSWORD_VARIABLE
+from sessions_app.models import Provider, Session
+
+PROMPTS = {
+    Provider.CLAUDE_CODE: [
+        "What is in this project? Give me a short tour.",
+        "Show me the last change as a diff.",
+    ],
+    Provider.CODEX_CLI: ["Make a plan for tidying up this project, step by step."],
+}
+
+
+def environment() -> dict[str, str]:
+    """This process's environment with every setting replaced by the demo's own.
+
+    The demo lives in the directory `demo` of the data directory, which is made
+    here because settings take existing directories only.
+    """
+    directory = settings.POKECODE_DATA_DIR / "demo"
+    projects = directory / "projects"
+    projects.mkdir(parents=True, exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if not _is_setting(name)}
+    return kept | {
+        "POKECODE_DEMO": "1",
+        "POKECODE_DATA_DIR": str(directory),
+        "POKECODE_PROJECT_ROOTS": str(projects),
+        "POKECODE_CLAUDE_COMMAND": _agent("claude"),
+        "POKECODE_CODEX_COMMAND": _agent("codex"),
+    }
+
+
+def prepare() -> None:
+    """The sample project, and at the first start a session for each agent with prompts to run."""
+    project = settings.POKECODE_PROJECT_ROOTS[0] / "sample"
+    create_sample_project(project)
+    if Session.objects.exists():
+        return
+    for provider, prompts in PROMPTS.items():
+        session = Session.objects.create_for_path(
+            project, provider=provider, name=f"{provider.label} demo"
+        )
+        for prompt in prompts:
+            Job.objects.enqueue(session, prompt)
+
+
+def _is_setting(name: str) -> bool:
+    return name == "DATABASE_URL" or (name.startswith("POKECODE_") and name != PASSWORD_VARIABLE)
+
+
+def _agent(protocol: str) -> str:
+    program = Path(demo.__file__).resolve().with_name("agent.py")
+    return shlex.join([sys.executable, "-I", str(program), protocol])

@@ -1,0 +1,196 @@
+"""Sessions in the admin. The site registers this with what the queue and the pages add."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from sessions_app.admin.base import BaseAdmin, log_changes
+from sessions_app.admin.forms import NewSessionForm, SessionForm
+from sessions_app.display.html import EMPTY, isolated, list_link, long_text, when
+from sessions_app.models import Session, SessionMessage, SessionState
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Archived sessions are out of the list until they are asked for."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*SessionState.choices, ("all", "all")]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for value, label in self.lookup_choices:
+            yield {
+                "selected": self._chosen() == value,
+                "query_string": changelist.get_query_string({self.parameter_name: value}),
+                "display": label,
+            }
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset if self._chosen() == "all" else queryset.filter(state=self._chosen())
+
+    def _chosen(self) -> str:
+        return self.value() or SessionState.ACTIVE
+
+
+class SessionAdmin(BaseAdmin):
+    list_display = [
+        "title",
+        "provider",
+        "state",
+        "work",
+        "project",
+        "message_total",
+        "token_total",
+        "last_accessed",
+    ]
+    list_filter = [StateFilter, "provider", "is_working", "last_accessed_at"]
+    search_fields = ["name", "project_path", "=id"]
+    search_help_text = "Name, path or id"
+    ordering = ["-last_accessed_at"]
+    actions = ["archive", "activate"]
+    fieldsets = [
+        (None, {"fields": ["name", "state", "context", "allowed_tools"]}),
+        ("Project", {"fields": ["provider", "project", "repository", "branch", "directory"]}),
+        (
+            "Activity",
+            {"fields": ["work", "message_total", "token_total", "created", "last_accessed", "id"]},
+        ),
+    ]
+    add_fieldsets = [
+        (None, {"fields": ["project_path", "provider", "name", "context", "allowed_tools"]})
+    ]
+    read = ["title", "state", "told", "allowed_tools"]
+    readonly_fields = [
+        "provider",
+        "project",
+        "repository",
+        "branch",
+        "directory",
+        "work",
+        "message_total",
+        "token_total",
+        "created",
+        "last_accessed",
+        "id",
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
+        return super().get_queryset(request).defer("context")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return self.add_fieldsets
+        if self.has_change_permission(request, obj):
+            return self.fieldsets
+        return [(None, {"fields": self.read}), *self.fieldsets[1:]]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.readonly_fields if obj else []
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        kwargs.setdefault("form", SessionForm if obj else NewSessionForm)
+        return super().get_form(request, obj, change, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Only what the form edits: a worker may be changing the rest at this moment."""
+        if change:
+            obj.save(update_fields=["name", "state", "context", "metadata", "updated_at"])
+        else:
+            obj.save(force_insert=True)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.delete_queryset(request, Session.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with transaction.atomic():
+            queryset.filter(is_working=False).delete()
+            working = queryset.first()
+            if working is not None:
+                raise ValidationError(
+                    f"The session “{working}” has a running job: cancel the job first, "
+                    "then delete the session."
+                )
+
+    @admin.display(description="name", ordering="name")
+    def title(self, session: Session) -> str:
+        return isolated(session.name)
+
+    @admin.display(description="context")
+    def told(self, session: Session) -> str:
+        return long_text(session.context) if session.context else EMPTY
+
+    @admin.display(description="working", ordering="is_working")
+    def work(self, session: Session) -> str:
+        if session.is_working:
+            return "working"
+        last = session.last_job_status
+        return f"idle, last job {last}" if last else "idle"
+
+    @admin.display(description="project", ordering="project_path")
+    def project(self, session: Session) -> str:
+        return isolated(session.project_path)
+
+    @admin.display(description="messages", ordering="message_count")
+    def message_total(self, session: Session) -> str:
+        return list_link(SessionMessage, f"{session.message_count:,}", session=session.pk)
+
+    @admin.display(description="tokens", ordering="token_count")
+    def token_total(self, session: Session) -> str:
+        return f"{session.token_count:,}"
+
+    @admin.display(description="last accessed", ordering="last_accessed_at")
+    def last_accessed(self, session: Session) -> str:
+        return when(session.last_accessed_at)
+
+    @admin.display(description="created")
+    def created(self, session: Session) -> str:
+        return when(session.created_at)
+
+    @admin.display(description="repository")
+    def repository(self, session: Session) -> str:
+        return _found_by_git(session, "repository")
+
+    @admin.display(description="branch")
+    def branch(self, session: Session) -> str:
+        return _found_by_git(session, "branch")
+
+    @admin.display(description="the tool's own directory")
+    def directory(self, session: Session) -> str:
+        return isolated(session.claude_directory_path or EMPTY)
+
+    @admin.display(description="allowed tools")
+    def allowed_tools(self, session: Session) -> str:
+        return "\n".join(session.allowed_tools) or EMPTY
+
+    @admin.action(permissions=["change"], description="Archive selected sessions")
+    def archive(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        self._move(request, queryset, SessionState.INACTIVE, "archived")
+
+    @admin.action(permissions=["change"], description="Make selected sessions active again")
+    def activate(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        self._move(request, queryset, SessionState.ACTIVE, "made active again")
+
+    def _move(self, request: HttpRequest, chosen: QuerySet[Session], state: str, done: str) -> None:
+        rows = list(chosen.exclude(state=state))
+        skipped = chosen.count() - len(rows)
+        Session.objects.filter(pk__in=[row.pk for row in rows]).update(
+            state=state, updated_at=timezone.now()
+        )
+        log_changes(request, rows, f"{done.capitalize()}.")
+        note = f", {skipped} skipped: nothing to change" if skipped else ""
+        self.message_user(request, f"{len(rows)} {done}{note}.", messages.SUCCESS)
+
+
+def _found_by_git(session: Session, key: str) -> str:
+    metadata: Any = session.metadata
+    return isolated(str(metadata.get(key, EMPTY)) if isinstance(metadata, dict) else EMPTY)

@@ -1,0 +1,81 @@
+"""Pages of a transcript as HTML."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+from django.db.models.functions import Substr
+from django.template.loader import render_to_string
+
+from sessions_app.display.conversation import Conversation, Entry, arrange
+from sessions_app.models import Session, SessionMessage
+from sessions_app.providers import display_message
+from sessions_app.providers.shapes import Notice, Shape
+
+PAGE = 100
+"""Messages on a page."""
+
+LARGEST = 1_000_000
+"""Characters of a message beyond which it is not parsed for a page but only linked to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`earlier` is the cursor of the page before, None on the first one; `last` is the id of
+    the newest message on this page."""
+
+    entries: list[Entry]
+    earlier: str | None
+    last: str
+
+
+def page(session: Session, before: str | None = None) -> Page:
+    """The last messages of a session, or the last ones before the message id `before`."""
+    rows = _messages(session)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    found = list(rows.order_by("-pk")[: PAGE + 1])
+    messages = found[:PAGE][::-1]
+    return Page(
+        arrange(feed(Conversation(), session, messages)),
+        earlier=messages[0].pk if len(found) > PAGE else None,
+        last=messages[-1].pk if messages else "",
+    )
+
+
+def after(session: Session, cursor: str) -> list[SessionMessage]:
+    """The next messages behind `cursor`, at most a page, ready for `feed`."""
+    return list(_messages(session).filter(pk__gt=cursor).order_by("pk")[:PAGE])
+
+
+def until(session: Session, cursor: str) -> list[SessionMessage]:
+    """The page of messages that ends with `cursor`: what later ones may belong to."""
+    return list(_messages(session).filter(pk__lte=cursor).order_by("-pk")[:PAGE])[::-1]
+
+
+def feed(
+    conversation: Conversation, session: Session, messages: Iterable[SessionMessage]
+) -> list[Entry]:
+    """The entries that these messages add to the conversation or change in it, each once."""
+    touched: dict[Entry, None] = {}
+    for message in messages:
+        shapes = _shapes(message, session.project_path)
+        touched |= dict.fromkeys(conversation.add(message.pk, message.created_at, shapes))
+    return list(touched)
+
+
+def html(entry: Entry) -> str:
+    return render_to_string(entry.template, {"entry": entry})
+
+
+def _messages(session: Session) -> "QuerySet[SessionMessage]":
+    """Messages with only the beginning of their content: one line may hold megabytes."""
+    rows = SessionMessage.objects.filter(session=session).defer("content_data")
+    return rows.annotate(beginning=Substr("content_data", 1, LARGEST + 1))
+
+
+def _shapes(message: SessionMessage, project_path: str) -> list[Shape]:
+    content: str = message.beginning  # type: ignore[attr-defined]
+    if len(content) > LARGEST:
+        return [Notice(f"A message over {LARGEST:,} characters is not shown here.", "warning")]
+    return display_message(message.provider, message.type, content, project_path)
