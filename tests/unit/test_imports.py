@@ -8,28 +8,34 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
+DATABASE = ("django.db", "sessions_app.models", "sessions_app.transcript", "sessions_app.storage")
+QUEUE = ("jobs_app.models", "jobs_app.claiming", "jobs_app.leases", "jobs_app.queue")
+WORKER = ("jobs_app.worker", "jobs_app.agents", "jobs_app.processes")
+PEOPLE = ("jobs_app.admin", "jobs_app.management")
+
 FORBIDDEN = {
     "sessions_app": ("jobs_app", "pokecode_site"),
+    "sessions_app/models.py": ("sessions_app.transcript", "sessions_app.display"),
+    "sessions_app/storage.py": ("sessions_app.models", "sessions_app.transcript"),
+    "sessions_app/providers": (*DATABASE, "sessions_app.display", "sessions_app.projects"),
+    "sessions_app/display": ("sessions_app.admin", "sessions_app.management"),
     "jobs_app": ("pokecode_site",),
-    "sessions_app/providers": ("django.db", "sessions_app.models", "sessions_app.transcript"),
-    "jobs_app/agents": (
-        "django.db",
-        "jobs_app.models",
-        "jobs_app.queue",
-        "jobs_app.worker.run",
-        "jobs_app.worker.processor",
-        "jobs_app.worker.sweeps",
-        "sessions_app.models",
-        "sessions_app.transcript",
+    "jobs_app/models.py": (*QUEUE[1:3], *WORKER, *PEOPLE),
+    "jobs_app/claiming.py": (*QUEUE[2:], *WORKER, *PEOPLE),
+    "jobs_app/leases.py": (*QUEUE[3:], *WORKER, *PEOPLE),
+    "jobs_app/queue.py": (*WORKER, *PEOPLE),
+    "jobs_app/processes": (
+        *DATABASE,
+        *QUEUE,
+        "jobs_app.agents",
+        "jobs_app.worker",
+        "sessions_app.providers",
     ),
-    "jobs_app/models.py": ("jobs_app.agents", "jobs_app.worker.run", "jobs_app.worker.processor"),
-    "jobs_app/queue.py": ("jobs_app.agents", "jobs_app.worker.run", "jobs_app.worker.processor"),
-    "jobs_app/executor.py": (
-        "jobs_app.worker.processor",
-        "jobs_app.admin.jobs",
-        "jobs_app.management",
-    ),
-    "jobs_app/worker.py": ("jobs_app.admin.jobs", "jobs_app.management"),
+    "jobs_app/agents": (*DATABASE, *QUEUE, "jobs_app.worker"),
+    "jobs_app/demo/agent.py": ("django", "sessions_app", *QUEUE, *WORKER),
+    "jobs_app/worker": PEOPLE,
+    "pokecode_site/conf": ("jobs_app", "sessions_app", "pokecode_site.pages"),
+    "pokecode_site/pages": ("pokecode_site.serve",),
 }
 
 
