@@ -1,30 +1,52 @@
-"""Attempts as leases: opened by a claim, held while a run writes, closed with job and session.
+"""What workers do with jobs: claim, record what a run leaves, close, rescue.
 
-The lowest layer of the queue: `jobs_app.queue` alone calls it, inside its transactions.
+    pending -> processing -> completed | failed | cancelled
+       ^___________|  (retry with backoff, release, defer)
+
+An open attempt is the lease of its job: opened by a claim, held while the run writes, and
+closed together with job and session. What a run writes is fenced by it: an attempt that
+is no longer open and held by the same worker changes nothing.
 """
 
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
-from django.db import connection
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
 
-from jobs_app.claiming import Claim
-from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker
-from sessions_app import storage
+from jobs_app import claiming
+from jobs_app.claiming import Claim, Facts
+from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker, validate_job_data
+from jobs_app.outcomes import INTERRUPTED, Outcome, Verdict
+from sessions_app import changes, transcript
 from sessions_app.ids import new_id
-from sessions_app.providers import Usage
+from sessions_app.models import MessageType
+from sessions_app.providers import Usage, events
+from sessions_app.storage import Batch, lock, transaction_without_wait
 from sessions_app.transcript import NewMessage, State
 
 BACKOFF_CAP = timedelta(minutes=10)
 RATE_LIMIT_WAIT = timedelta(minutes=5)
 """How long a rate-limited job waits when the agent did not say until when."""
 
-USAGE_COLUMNS = (
+OPENED = ("id", "job_id", "session_id", "number", "worker_id", "host", "boot_id", "started_at")
+TAKEN = ("status", "attempts", "started_at", "next_retry_at")
+STARTED = ("pid", "process_started", "git_head_before")
+CLOSED = (
+    "finished_at",
+    "outcome",
+    "error",
+    "exit_code",
+    "provider_session_id",
+    "raw_usage",
+    "cost_usd",
+    "git_head_after",
     "input_tokens",
     "cached_input_tokens",
     "cache_write_tokens",
@@ -34,186 +56,275 @@ USAGE_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class RunReport:
-    """What a run leaves on its attempt. `error` is a sentence for a person."""
-
-    outcome: str
-    error: str | None = None
-    exit_code: int | None = None
-    provider_session_id: str | None = None
-    usage: Usage | None = None
-    raw_usage: Any = None
-    cost_usd: Decimal | None = None
-    git_head_after: str | None = None
-
-
-REPORT_COLUMNS = tuple(field.name for field in fields(RunReport) if field.name != "usage")
-RUN_COLUMNS = ("finished_at", *REPORT_COLUMNS, *USAGE_COLUMNS)
-
-
-class End(Enum):
-    """The verbs that close a run."""
-
-    COMPLETE = "complete"
-    FAIL = "fail"
-    CANCEL = "cancel"
-    RELEASE = "release"
-    DEFER = "defer"
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """A run to close: `permanent` is for FAIL, `until` for DEFER."""
-
-    attempt: JobAttempt
-    report: RunReport
-    end: End
-    permanent: bool = False
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Start:
     """The process of a run: `process_started` in clock ticks since boot."""
 
-    attempt: JobAttempt
     pid: int
     process_started: int | None
     git_head: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A run to be made of a claimed job, and what is known before it: the conversation to resume,
-    what its last run left for the meter, and whether somebody trusts the project."""
+class Ending:
+    """How a run ended, and what it leaves on its attempt."""
+
+    verdict: Verdict
+    exit_code: int | None = None
+    provider_session_id: str | None = None
+    usage: Usage | None = None
+    raw_usage: Any = None
+    cost_usd: Decimal | None = None
+    git_head: str | None = None
+
+
+Item: TypeAlias = NewMessage | Start | Ending
+
+
+class Record(NamedTuple):
+    """Something that a run leaves: a message, the start of its process, or its end."""
 
     attempt: JobAttempt
-    conversation: str | None
-    previous_usage: Any
-    is_trusted: bool
+    item: Item
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What a run leaves: a message, the start of its process, or its end."""
-
-    attempt: JobAttempt
-    item: NewMessage | Start | Ending
+# --- claim ------------------------------------------------------------------
 
 
-TAKEN_COLUMNS = ("status", "attempts", "started_at", "next_retry_at")
-JOB_COLUMNS = ("status", "error", "completed_at", "next_retry_at", "attempts")
+def claim(worker: Worker, limit: int = 1) -> list[Claim]:
+    """Take the oldest runnable jobs, at most `limit`, each with its open attempt.
 
-HELD = """
-SELECT id, worker_id, cancel_requested_at IS NOT NULL FROM job_attempts
-WHERE finished_at IS NULL AND id {in_keys} ORDER BY id
-"""
-
-
-def open_attempts(worker: Worker, claims: Sequence[Claim], now: datetime) -> list[JobAttempt]:
-    attempts = [
-        JobAttempt(
-            job=job,
-            session=job.session,
-            number=runs + 1,
-            worker_id=worker.pk,
-            host=worker.host,
-            boot_id=worker.boot_id,
-            started_at=now,
-        )
-        for job, runs, *_ in claims
-    ]
-    names = ("id", "job_id", "session_id", "number", "worker_id", "host", "boot_id", "started_at")
-    storage.insert(JobAttempt, names, ([getattr(run, name) for name in names] for run in attempts))
-    return attempts
+    Never two of one session, never a later prompt before an earlier one. The
+    prompt becomes a user message now, once, however often its job is run.
+    """
+    now = timezone.now()
+    try:
+        # The agent gets its prompt once the run's start is stored, and that waits for the disk.
+        with transaction_without_wait():
+            jobs = claiming.runnable(now, worker.host, limit)
+            return _take(worker, jobs, now) if jobs else []
+    except IntegrityError:  # another worker, or a move, was there at once
+        return []
 
 
-def settle(host: str, claims: Sequence[Claim]) -> None:
-    """The host of a session's first run is the session's home."""
-    rows = [(new_id(), claim.job.session_id) for claim in claims if not claim.is_settled]
-    storage.insert(SessionHost, ("id", "session_id"), rows, shared={"host": host})
-
-
-def take(claims: Sequence[Claim], shown: Collection[str], now: datetime) -> None:
-    """Let the jobs of these claims run; `shown` are those whose data has their message's id now."""
-    for job, *_ in claims:
+def _take(worker: Worker, jobs: Sequence[Job], now: datetime) -> list[Claim]:
+    known = claiming.known(jobs)
+    attempts = [_attempt(worker, job, known[job.pk], now) for job in jobs]
+    batch = Batch()
+    batch.insert(JobAttempt, OPENED, _values(OPENED, attempts))
+    shown = _show_prompts(jobs, batch)
+    for job in jobs:
         job.status, job.attempts = JobStatus.PROCESSING, job.attempts + 1
         job.started_at, job.next_retry_at = now, None
-    jobs = [claim.job for claim in claims]
-    _save(TAKEN_COLUMNS, (job for job in jobs if job.pk not in shown))
-    _save((*TAKEN_COLUMNS, "data"), (job for job in jobs if job.pk in shown))
+    _update_jobs((*TAKEN, "data"), shown, batch)
+    _update_jobs(TAKEN, [job for job in jobs if job not in shown], batch)
+    _give_homes(worker.host, jobs, batch)
+    changes.announce(changes.RUNS, batch)
+    batch.write()
+    return [Claim(attempt, known[attempt.job_id]) for attempt in attempts]
 
 
-def _save(names: Sequence[str], jobs: Iterable[Job]) -> None:
-    storage.update(Job, names, ([getattr(job, name) for name in (*names, "id")] for job in jobs))
+def _attempt(worker: Worker, job: Job, facts: Facts, now: datetime) -> JobAttempt:
+    return JobAttempt(
+        job=job,
+        session=job.session,
+        number=facts.runs + 1,
+        worker_id=worker.pk,
+        host=worker.host,
+        boot_id=worker.boot_id,
+        started_at=now,
+    )
 
 
-def states_while_running(claims: Sequence[Claim]) -> dict[str, State]:
-    return {job.session_id: State(True, job.pk, JobStatus.PROCESSING) for job, *_ in claims}
+def _show_prompts(jobs: Sequence[Job], batch: Batch) -> list[Job]:
+    """Make a message of each prompt that has none yet; returns its jobs, whose data names it now.
+
+    Wrong data (changed behind our back) shows nothing here and fails when it is run.
+    """
+    new = [job for job in jobs if _is_new(job.data)]
+    messages = [
+        NewMessage(
+            session_id=job.session_id,
+            provider=job.session.provider,
+            type=MessageType.USER,
+            content=events.prompt(job.prompt, job.prompt_id).raw,
+        )
+        for job in new
+    ]
+    states = {job.session_id: State(True, job.pk, JobStatus.PROCESSING) for job in jobs}
+    ids = transcript.store(messages, batch, states)
+    for job, message_id in zip(new, ids, strict=True):
+        job.data["messageId"] = message_id
+    return new
 
 
-def record_starts(starts: Sequence[Start]) -> None:
-    """Note which process runs each of these held attempts, so that a later worker can find it."""
-    rows = [(s.pid, s.process_started, s.git_head, s.attempt.pk) for s in starts]
-    storage.update(JobAttempt, ("pid", "process_started", "git_head_before"), rows)
+def _is_new(data: Any) -> bool:
+    with suppress(ValidationError):
+        validate_job_data(data)
+        return "messageId" not in data
+    return False
 
 
-def held(attempts: Iterable[JobAttempt]) -> dict[str, bool]:
+def _update_jobs(names: Sequence[str], jobs: Sequence[Job], batch: Batch) -> None:
+    batch.update(Job, names, _values((*names, "id"), jobs))
+
+
+def _give_homes(host: str, jobs: Sequence[Job], batch: Batch) -> None:
+    """The host of a session's first run is the session's home."""
+    homeless = [job.session_id for job in jobs if not hasattr(job.session, "home")]
+    rows = [(new_id(), session_id, host) for session_id in homeless]
+    batch.insert(SessionHost, ("id", "session_id", "host"), rows)
+
+
+# --- record -----------------------------------------------------------------
+
+
+def record(records: Sequence[Record], receipt: list[str]) -> set[str]:
+    """Store what runs have left, in one transaction; what a run left that has lost its lease is
+    dropped. Returns the attempts that were held.
+
+    `receipt` gets the ids of the messages. At another try it tells whether the one before
+    was committed although its answer was lost: then they are not stored again.
+    """
+    with transaction.atomic():
+        held = _held(record.attempt for record in records)
+        ours = [record for record in records if record.attempt.pk in held]
+        batch = Batch()
+        _start([(r.attempt, r.item) for r in ours if isinstance(r.item, Start)], batch)
+        endings = [(r.attempt, r.item) for r in ours if isinstance(r.item, Ending)]
+        states = _close(endings, held, batch)
+        messages = [r.item for r in ours if isinstance(r.item, NewMessage)]
+        # Under the lock of `_held`, which a commit that is still under way holds as well.
+        if not transcript.is_stored(receipt):
+            receipt[:] = transcript.store(messages, batch, states)
+        else:
+            transcript.store([], batch, states)
+        if endings:
+            changes.announce(changes.JOBS, batch)
+        batch.write()
+    return set(held)
+
+
+def release(attempt: JobAttempt) -> bool:
+    """Give back a job that was claimed and whose run never began; it has lost no attempt."""
+    verdict = Verdict(INTERRUPTED.outcome, "The run never began.")
+    return bool(record([Record(attempt, Ending(verdict))], []))
+
+
+def rescue(attempt: JobAttempt) -> bool:
+    """Close an attempt whose worker is gone; call it only when nothing of its run is left."""
+    job = attempt.job
+    last = job.attempts >= job.max_attempts
+    error = f"The worker on {attempt.host} died during this run" + (
+        f", and this was attempt {job.attempts} of {job.max_attempts}." if last else "."
+    )
+    ending = Ending(Verdict(Outcome.LOST, error))
+    message = failure_message(attempt, error)
+    return bool(record([Record(attempt, message), Record(attempt, ending)], []))
+
+
+def failure_message(attempt: JobAttempt, error: str, detail: str = "") -> NewMessage:
+    """The error message that a failed run leaves in the transcript."""
+    return NewMessage(
+        session_id=attempt.session_id,
+        provider=attempt.session.provider,
+        type=MessageType.ERROR,
+        content=events.error(error, detail).raw,
+    )
+
+
+def _held(attempts: Iterable[JobAttempt]) -> dict[str, bool]:
     """The held ones among these attempts, locked, and whether their job's cancel was asked for."""
-    holders = {attempt.id: attempt.worker_id for attempt in attempts}
-    lock = "FOR UPDATE" if connection.vendor == "postgresql" else ""
-    rows = storage.select(HELD + lock, sorted(holders)) if holders else []
-    return {pk: bool(asked) for pk, worker_id, asked in rows if holders[pk] == worker_id}
+    holders = {attempt.pk: attempt.worker_id for attempt in attempts}
+    found = JobAttempt.objects.open().filter(pk__in=holders).order_by("pk").select_for_update()
+    rows = found.values_list("pk", "worker_id", "cancel_requested_at")
+    return {pk: asked is not None for pk, worker_id, asked in rows if holders[pk] == worker_id}
 
 
-def close(
-    endings: Sequence[Ending], cancelled: Mapping[str, bool], now: datetime
+def _start(starts: Sequence[tuple[JobAttempt, Start]], batch: Batch) -> None:
+    """Note which process runs each of these attempts, so that a later worker can find it."""
+    rows = [(s.pid, s.process_started, s.git_head, attempt.pk) for attempt, s in starts]
+    batch.update(JobAttempt, STARTED, rows)
+
+
+def _close(
+    endings: Collection[tuple[JobAttempt, Ending]], cancelled: Mapping[str, bool], batch: Batch
 ) -> dict[str, State]:
     """Close these attempts, and their jobs as that says; returns what it makes of their sessions.
 
-    `cancelled` is what `held` said of them.
+    `cancelled` is what `_held` said of them.
     """
-    outcomes = {
-        end.attempt.job_id: _job_after(end, cancelled[end.attempt.pk], now) for end in endings
-    }
-    storage.update(JobAttempt, RUN_COLUMNS, (_run_row(ending, now) for ending in endings))
-    storage.lock(Job, outcomes)
-    storage.update(Job, JOB_COLUMNS, ((*values, pk) for pk, values in outcomes.items()))
+    now = timezone.now()
+    jobs = [
+        _job_after(attempt.job, ending.verdict, cancelled[attempt.pk], now)
+        for attempt, ending in endings
+    ]
+    batch.update(JobAttempt, CLOSED, (_closed(*pair, now) for pair in endings))
+    if len(jobs) > 1:
+        lock(Job.objects.filter(pk__in=[job.id for job in jobs]))
+    batch.update(Job, JobAfter._fields[:-1], jobs)
     return {
-        ending.attempt.session_id: State(False, None, outcomes[ending.attempt.job_id][0])
-        for ending in endings
+        attempt.session_id: State(False, None, job.status)
+        for (attempt, _), job in zip(endings, jobs, strict=True)
     }
 
 
-def _job_after(ending: Ending, cancelled: bool, now: datetime) -> tuple[Any, ...]:
-    """The job's status, error, completed_at, next_retry_at and attempts after this end.
+class JobAfter(NamedTuple):
+    """Values of a job once its run has ended."""
+
+    status: str
+    error: str | None
+    completed_at: datetime | None
+    next_retry_at: datetime | None
+    attempts: int
+    id: str
+
+
+def _job_after(job: Job, verdict: Verdict, cancelled: bool, now: datetime) -> JobAfter:
+    """What the end of a run makes of its job.
 
     The attempt's own copy of the job tells: while a lease is held nobody else changes it.
     """
-    job, error = ending.attempt.job, ending.report.error
-    match ending.end:
-        case End.COMPLETE:
-            return JobStatus.COMPLETED, error, now, None, job.attempts
-        case End.CANCEL:
-            return JobStatus.CANCELLED, error, now, None, job.attempts
+    error, spent = verdict.error, job.attempts
+    match verdict.outcome:
+        case Outcome.SUCCEEDED:
+            return JobAfter(JobStatus.COMPLETED, error, now, None, spent, job.pk)
+        case Outcome.CANCELLED:
+            return JobAfter(JobStatus.CANCELLED, error, now, None, spent, job.pk)
         case _ if cancelled:
-            return JobStatus.CANCELLED, error, now, None, job.attempts
-        case End.RELEASE:
-            return JobStatus.PENDING, error, None, None, job.attempts - 1
-        case End.DEFER:
-            until = ending.until or now + RATE_LIMIT_WAIT
-            return JobStatus.PENDING, error, None, until, job.attempts - 1
-        case End.FAIL if ending.permanent or job.attempts >= job.max_attempts:
-            return JobStatus.FAILED, error, now, None, job.attempts
+            return JobAfter(JobStatus.CANCELLED, error, now, None, spent, job.pk)
+        case Outcome.INTERRUPTED:
+            return JobAfter(JobStatus.PENDING, error, None, None, spent - 1, job.pk)
+        case Outcome.RATE_LIMITED:
+            until = verdict.retry_at or now + RATE_LIMIT_WAIT
+            return JobAfter(JobStatus.PENDING, error, None, until, spent - 1, job.pk)
+        case _ if verdict.permanent or spent >= job.max_attempts:
+            return JobAfter(JobStatus.FAILED, error, now, None, spent, job.pk)
         case _:
-            return JobStatus.PENDING, error, None, now + backoff(job.attempts), job.attempts
+            return JobAfter(JobStatus.PENDING, error, None, now + backoff(spent), spent, job.pk)
 
 
-def _run_row(ending: Ending, now: datetime) -> tuple[Any, ...]:
-    report, usage = ending.report, ending.report.usage
-    tokens = [getattr(usage, name) if usage else None for name in USAGE_COLUMNS]
-    facts = [getattr(report, name) for name in REPORT_COLUMNS]
-    return (now, *facts, *tokens, ending.attempt.pk)
+def _closed(attempt: JobAttempt, ending: Ending, now: datetime) -> tuple[Any, ...]:
+    usage = ending.usage
+    return (
+        now,
+        str(ending.verdict.outcome),
+        ending.verdict.error,
+        ending.exit_code,
+        ending.provider_session_id,
+        ending.raw_usage,
+        ending.cost_usd,
+        ending.git_head,
+        usage and usage.input_tokens,
+        usage and usage.cached_input_tokens,
+        usage and usage.cache_write_tokens,
+        usage and usage.output_tokens,
+        usage and usage.reasoning_tokens,
+        attempt.pk,
+    )
+
+
+def _values(names: Sequence[str], rows: Iterable[Any]) -> Iterable[list[Any]]:
+    return ([getattr(row, name) for name in names] for row in rows)
 
 
 def backoff(attempts: int) -> timedelta:

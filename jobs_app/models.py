@@ -12,7 +12,13 @@ from django.db.models.functions import Substr
 from django.utils import timezone
 
 from jobs_app import titles
-from sessions_app.fields import CascadeForeignKey, JSONTextField, LongNameIndex
+from jobs_app.outcomes import Outcome
+from sessions_app.fields import (
+    CascadeForeignKey,
+    CascadeOneToOneField,
+    JSONTextField,
+    LongNameIndex,
+)
 from sessions_app.ids import new_id
 from sessions_app.models import Session
 from sessions_app.validation import check_keys, validate_model, validate_prompt, validate_tools
@@ -31,17 +37,6 @@ class JobStatus(models.TextChoices):
 
 UNFINISHED = (JobStatus.PENDING, JobStatus.PROCESSING)
 FINISHED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
-
-
-class Outcome(models.TextChoices):
-    """How a run ended: a closed set."""
-
-    SUCCEEDED = "succeeded", "succeeded"
-    FAILED = "failed", "failed"
-    RATE_LIMITED = "rate_limited", "rate limited"
-    CANCELLED = "cancelled", "cancelled"
-    INTERRUPTED = "interrupted", "interrupted"
-    LOST = "lost", "lost"
 
 
 def validate_job_data(value: Any) -> None:
@@ -222,7 +217,7 @@ class JobAttempt(models.Model):
     started_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
-    outcome = models.TextField(choices=Outcome, null=True)
+    outcome = models.TextField(choices=[(each.value, each.label) for each in Outcome], null=True)
     exit_code = models.IntegerField(null=True)
     error = models.TextField(null=True)
     provider_session_id = models.TextField(null=True)
@@ -310,14 +305,11 @@ class SessionHost(models.Model):
     """
 
     id = models.TextField(primary_key=True, default=new_id, editable=False)
-    session = CascadeForeignKey(Session, related_name="hosts", db_index=False)
+    session = CascadeOneToOneField(Session, related_name="home")
     host = models.TextField()
 
     class Meta:
         db_table = "session_hosts"
-        constraints = [
-            models.UniqueConstraint(fields=["session"], name="uniq_session_hosts_session")
-        ]
 
     def __str__(self) -> str:
         return self.host

@@ -1,40 +1,22 @@
-"""Every change of a job's state: one function a verb, the same ones for admin, commands and worker.
+"""What people ask of the queue: one function a verb, the same for admin, commands and shell.
 
-    pending -> processing -> completed | failed | cancelled
-       ^___________|  (retry with backoff, release, defer)
-
-Each verb is one transaction in which job, attempt and session change together.
-What a run writes is fenced by its attempt: an attempt that is no longer open and
-held by the same worker changes nothing, and the verb returns False.
+Each verb is one transaction in which job, attempt and session change together. What workers
+do is in `leases`.
 """
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs_app import claiming, leases
-from jobs_app.claiming import Claim
-from jobs_app.leases import End, Ending, Entry, Plan, RunReport, Start
-from jobs_app.models import (
-    Job,
-    JobAttempt,
-    JobQuerySet,
-    JobStatus,
-    Outcome,
-    SessionHost,
-    Worker,
-    validate_job_data,
-)
-from sessions_app import changes, storage, transcript
+from jobs_app import leases
+from jobs_app.models import Job, JobAttempt, JobQuerySet, JobStatus, SessionHost, Worker
+from sessions_app import changes
 from sessions_app.ids import new_id_after
-from sessions_app.models import MessageType, Session, SessionState
-from sessions_app.providers import events
-from sessions_app.transcript import NewMessage, State
+from sessions_app.models import Session, SessionState
 
 # --- what people ask for ----------------------------------------------------
 
@@ -161,110 +143,6 @@ def remove(jobs: Iterable[Job]) -> int:
     return deleted
 
 
-# --- what a worker does -----------------------------------------------------
-
-
-def claim(worker: Worker, limit: int = 1) -> list[JobAttempt]:
-    """Take the oldest runnable jobs, at most `limit`, each with its open attempt.
-
-    Never two of one session, never a later prompt before an earlier one. The
-    prompt becomes a user message now, once, however often its job is run.
-    """
-    return [plan.attempt for plan in claim_plans(worker, limit)]
-
-
-def claim_plans(worker: Worker, limit: int) -> list[Plan]:
-    """`claim`, with what the runs need to know."""
-    try:
-        return _claim(worker, limit, timezone.now())
-    except (IntegrityError, storage.Unmet):  # another worker, or a move, was there at once
-        return []
-
-
-def _claim(worker: Worker, limit: int, now: datetime) -> list[Plan]:
-    # The agent gets its prompt once the run's start is stored, and that waits for the disk.
-    with storage.durable_with_the_next():
-        claims = claiming.runnable(now, worker.host, limit)
-        if not claims:
-            return []
-        with storage.together():
-            attempts = leases.open_attempts(worker, claims, now)
-            shown = _show_prompts(claims)
-            leases.take(claims, shown, now)
-            leases.settle(worker.host, claims)
-            claiming.require_still_here(claims, worker.host)
-            changes.announce(changes.RUNS)
-    return [
-        Plan(attempt, claim.conversation, claim.usage, claim.is_trusted)
-        for attempt, claim in zip(attempts, claims, strict=True)
-    ]
-
-
-def record(entries: Sequence[Entry], receipt: list[str]) -> set[str]:
-    """Store what runs have left, in one transaction; what a run left that has lost its lease is
-    dropped. Returns the attempts that were held.
-
-    `receipt` gets the ids of the messages. At another try it tells whether the one before
-    was committed although its answer was lost: then they are not stored again.
-    """
-    with transaction.atomic():
-        held = leases.held(entry.attempt for entry in entries)
-        items = [entry.item for entry in entries if entry.attempt.id in held]
-        with storage.together():
-            leases.record_starts([item for item in items if isinstance(item, Start)])
-            endings = [item for item in items if isinstance(item, Ending)]
-            states = leases.close(endings, held, timezone.now())
-            _store_once([item for item in items if isinstance(item, NewMessage)], states, receipt)
-            if endings:
-                changes.announce(changes.JOBS)
-    return set(held)
-
-
-def _store_once(messages: list[NewMessage], states: dict[str, State], receipt: list[str]) -> None:
-    # Behind the lock of `held`, which a commit that is still under way holds as well.
-    if transcript.is_stored(receipt):
-        transcript.store([], states)
-    else:
-        receipt[:] = transcript.store(messages, states)
-
-
-def complete(attempt: JobAttempt, report: RunReport) -> bool:
-    """The agent did what it was asked."""
-    return _end(Ending(attempt, report, End.COMPLETE))
-
-
-def fail(attempt: JobAttempt, report: RunReport, *, permanent: bool = False) -> bool:
-    """The run failed: try again later, or end as failed when that cannot help."""
-    return _end(Ending(attempt, report, End.FAIL, permanent=permanent))
-
-
-def end_cancelled(attempt: JobAttempt, report: RunReport) -> bool:
-    """The run was stopped because somebody cancelled its job."""
-    return _end(Ending(attempt, report, End.CANCEL))
-
-
-def release(attempt: JobAttempt, report: RunReport) -> bool:
-    """The worker stops: the job goes back to the queue and has lost no attempt."""
-    return _end(Ending(attempt, report, End.RELEASE))
-
-
-def defer(attempt: JobAttempt, report: RunReport, until: datetime | None) -> bool:
-    """The agent is at a limit: try again at `until`; costs no attempt."""
-    return _end(Ending(attempt, report, End.DEFER, until=until))
-
-
-def rescue(attempt: JobAttempt) -> bool:
-    """Close an attempt whose worker is gone; call it only when nothing of its run is left."""
-    job = attempt.job
-    last = job.attempts >= job.max_attempts
-    error = f"The worker on {attempt.host} died during this run" + (
-        f", and this was attempt {job.attempts} of {job.max_attempts}." if last else "."
-    )
-    ending = Ending(attempt, RunReport(Outcome.LOST, error), End.FAIL)
-    message = Entry(attempt, failure_message(attempt, error))
-    return bool(record([message, Entry(attempt, ending)], []))
-
-
 def move(session: Session, host: str) -> None:
     """Let the workers of another host run this session's prompts from now on.
 
@@ -283,7 +161,7 @@ def move(session: Session, host: str) -> None:
         for attempt in open_runs.select_related("job", "session"):
             if Worker.objects.alive().filter(pk=attempt.worker_id).exists():
                 raise ValidationError(f"The session runs on {attempt.host}: cancel its job first.")
-            rescue(attempt)
+            leases.rescue(attempt)
         SessionHost.objects.update_or_create(session=session, defaults={"host": host})
         changes.announce(changes.JOBS)
 
@@ -301,10 +179,6 @@ def prune(age: timedelta, batch: int = 100) -> int:
 
 
 # --- what the verbs share ---------------------------------------------------
-
-
-def _end(ending: Ending) -> bool:
-    return bool(record([Entry(ending.attempt, ending)], []))
 
 
 def _options(
@@ -331,42 +205,3 @@ def _require_active(session_id: str) -> None:
         raise ValidationError("This session no longer exists.")
     if state != SessionState.ACTIVE:
         raise ValidationError("This session is archived: make it active again first.")
-
-
-def _show_prompts(claims: Sequence[Claim]) -> set[str]:
-    """Make a message of each prompt that has none yet; returns the jobs that were given one.
-
-    Wrong data (changed behind our back) shows nothing here and fails when it is run.
-    """
-    new = [claim.job for claim in claims if _is_new(claim.job.data)]
-    messages = [
-        NewMessage(
-            session_id=job.session_id,
-            provider=job.session.provider,
-            type=MessageType.USER,
-            content=events.prompt(job.prompt, job.prompt_id).raw,
-        )
-        for job in new
-    ]
-    last_ids = {claim.job.session_id: claim.last_message for claim in claims}
-    ids = transcript.store(messages, leases.states_while_running(claims), last_ids)
-    for job, message_id in zip(new, ids, strict=True):
-        job.data["messageId"] = message_id
-    return {job.pk for job in new}
-
-
-def _is_new(data: Any) -> bool:
-    with suppress(ValidationError):
-        validate_job_data(data)
-        return "messageId" not in data
-    return False
-
-
-def failure_message(attempt: JobAttempt, error: str, detail: str = "") -> NewMessage:
-    """The error message that a failed run leaves in the transcript."""
-    return NewMessage(
-        session_id=attempt.session_id,
-        provider=attempt.session.provider,
-        type=MessageType.ERROR,
-        content=events.error(error, detail).raw,
-    )

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
 
-from sessions_app import storage
+from sessions_app.storage import Batch
 
 if TYPE_CHECKING:
     from inotify_simple import INotify
@@ -44,12 +44,15 @@ SETTLE = (0.0, 0.001, 0.001, 0.001, 0.001, 0.005, 0.02)
 logger = logging.getLogger(__name__)
 
 
-def announce(channel: str) -> None:
-    """Inside a transaction: tell listeners once it commits."""
-    if connection.vendor == "postgresql":
-        storage.call("pg_notify(%s, '')", channel)
-    else:
+def announce(channel: str, batch: Batch | None = None) -> None:
+    """Inside a transaction: tell listeners once it commits; on PostgreSQL by the batch, if given."""
+    if connection.vendor == "sqlite":
         transaction.on_commit(_touch_log)
+    elif batch is not None:
+        batch.notify(channel)
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, '')", [channel])
 
 
 def _touch_log() -> None:

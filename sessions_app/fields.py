@@ -21,7 +21,7 @@ class CounterField(models.IntegerField):
         return "bigint" if connection.vendor == "postgresql" else super().db_type(connection)
 
 
-class CascadeForeignKey(models.ForeignKey):
+class _Cascade:
     """A foreign key whose ON DELETE CASCADE is the database's own.
 
     Django's cascade loads and deletes the children itself; this one leaves it
@@ -32,20 +32,28 @@ class CascadeForeignKey(models.ForeignKey):
     def __init__(self, to: Any, **kwargs: Any) -> None:
         kwargs["on_delete"] = models.DO_NOTHING
         kwargs["db_constraint"] = False
-        super().__init__(to, **kwargs)
+        super().__init__(to, **kwargs)  # type: ignore[call-arg]
 
     def deconstruct(self) -> Any:
-        name, path, args, kwargs = super().deconstruct()
+        name, path, args, kwargs = super().deconstruct()  # type: ignore[misc]
         del kwargs["on_delete"], kwargs["db_constraint"]
         return name, path, args, kwargs
 
     def db_type_suffix(self, connection: Any) -> str:
         quote = connection.ops.quote_name
-        target = self.target_field
+        target = self.target_field  # type: ignore[attr-defined]
         return (
             f"REFERENCES {quote(target.model._meta.db_table)} ({quote(target.column)}) "
             "ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED"
         )
+
+
+class CascadeForeignKey(_Cascade, models.ForeignKey):
+    """Many rows to one; see _Cascade."""
+
+
+class CascadeOneToOneField(_Cascade, models.OneToOneField):
+    """One row to one; see _Cascade."""
 
 
 class JSONTextField(models.TextField):

@@ -4,19 +4,18 @@ Every change of a message goes through here, in one transaction with the
 session's `message_count` and `token_count`, so the counters are always right.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Sum
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from sessions_app import changes, storage
+from sessions_app import changes
 from sessions_app.ids import new_id_after
 from sessions_app.models import Session, SessionMessage
+from sessions_app.storage import Batch, lock, select_among
 
 COLUMNS = (
     "id",
@@ -26,33 +25,18 @@ COLUMNS = (
     "content_data",
     "provider_session_id",
     "token_count",
+    "created_at",
 )
 
 SUMS = ("message_count", "token_count")
 
-# Of one session, as a part of other statements. A look at the end of its index: a
-# GROUP BY would read all of it.
-LAST_ID = """
-(SELECT MAX(message.id) FROM session_messages AS message
- WHERE message.session_id = {session_id})
+# A look at the end of each session's index: a GROUP BY would read all of it.
+LAST_IDS = """
+SELECT session.id, (
+    SELECT MAX(message.id) FROM session_messages AS message WHERE message.session_id = session.id
+)
+FROM sessions AS session WHERE session.id IN {keys}
 """
-
-# The provider's id of the conversation to resume. An id in a system or error event alone
-# is not enough: a run that failed to log in names a conversation that was never kept.
-# Ordering by the session too keeps PostgreSQL from walking the primary key through all
-# sessions' messages.
-CONVERSATION = """
-(SELECT message.provider_session_id FROM session_messages AS message
- WHERE message.session_id = {session_id}
-   AND message.type IN ('assistant', 'user', 'result')
-   AND message.provider_session_id IS NOT NULL
- ORDER BY message.session_id DESC, message.id DESC LIMIT 1)
-"""
-
-LAST_IDS = f"""
-SELECT session.id, {LAST_ID.format(session_id="session.id")}
-FROM sessions AS session WHERE session.id {{in_keys}}
-"""  # noqa: S608 - our own names
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,43 +64,27 @@ NO_STATES: Mapping[str, State] = MappingProxyType({})
 
 
 def append(messages: Sequence[NewMessage]) -> list[SessionMessage]:
-    """Store messages as `store` does, and return the rows."""
-    ids = store(messages)
+    """Store messages in their order, in one transaction, and return the rows."""
+    with transaction.atomic(savepoint=False):
+        batch = Batch()
+        ids = store(messages, batch)
+        batch.write()
     return list(SessionMessage.objects.filter(pk__in=ids).order_by("pk"))
 
 
 def store(
-    messages: Sequence[NewMessage],
-    states: Mapping[str, State] = NO_STATES,
-    last_ids: Mapping[str, str | None] | None = None,
+    messages: Sequence[NewMessage], batch: Batch, states: Mapping[str, State] = NO_STATES
 ) -> list[str]:
-    """Store messages in their order, in one transaction; returns their ids.
+    """Put messages, in their order, and the counters of their sessions into a batch, whose
+    transaction the caller has begun; returns their ids.
 
     The sessions whose ids `states` has get those values in the same write of their rows.
-    `last_ids` are those of the sessions' last messages, where the caller knows them.
     """
-    if not messages and not states:
-        return []
-    with transaction.atomic(savepoint=False):
-        if last_ids is None:
-            last_ids = _last_ids({message.session_id for message in messages})
-        ids = _new_ids(messages, last_ids)
-        rows = (
-            (
-                message_id,
-                message.session_id,
-                message.provider,
-                message.type,
-                message.content,
-                message.provider_session_id,
-                message.token_count,
-            )
-            for message_id, message in zip(ids, messages, strict=True)
-        )
-        storage.insert(SessionMessage, COLUMNS, rows, shared={"created_at": timezone.now()})
-        _count(messages, +1, states)
-        if messages:
-            changes.announce(changes.MESSAGES)
+    ids = _new_ids(messages)
+    batch.insert(SessionMessage, COLUMNS, _rows(ids, messages))
+    _count(messages, +1, batch, states)
+    if messages:
+        changes.announce(changes.MESSAGES, batch)
     return ids
 
 
@@ -129,9 +97,9 @@ def edit(message: SessionMessage) -> None:
     """Save a changed message; its session's token count follows."""
     with transaction.atomic():
         stored = SessionMessage.objects.select_for_update().get(pk=message.pk)
-        _count([stored], -1)
         message.save()
-        _count([message], +1)
+        _count_now([stored], -1)
+        _count_now([message], +1)
         changes.announce(changes.MESSAGES)
 
 
@@ -140,20 +108,10 @@ def remove(messages: Iterable[SessionMessage]) -> int:
     with transaction.atomic():
         ids = [message.pk for message in messages]
         stored = list(SessionMessage.objects.select_for_update().filter(pk__in=ids))
-        _count(stored, -1)
+        _count_now(stored, -1)
         deleted, _ = SessionMessage.objects.filter(pk__in=[row.pk for row in stored]).delete()
         changes.announce(changes.MESSAGES)
     return deleted
-
-
-def recount(session: Session) -> None:
-    """Set the counters from the messages themselves."""
-    with transaction.atomic():
-        rows = SessionMessage.objects.filter(session=session)
-        tokens = rows.aggregate(total=Coalesce(Sum("token_count"), 0))["total"]
-        Session.objects.filter(pk=session.pk).update(
-            message_count=rows.count(), token_count=tokens, updated_at=timezone.now()
-        )
 
 
 def after(session_id: str, cursor: str = "", limit: int = 500) -> list[SessionMessage]:
@@ -170,12 +128,25 @@ def before(session_id: str, cursor: str | None = None, limit: int = 100) -> list
     return list(rows.order_by("-pk")[:limit])[::-1]
 
 
-def _last_ids(session_ids: Collection[str]) -> dict[str, str | None]:
-    return dict(storage.select(LAST_IDS, list(session_ids))) if session_ids else {}
+def _rows(ids: Sequence[str], messages: Sequence[NewMessage]) -> Iterator[Sequence[Any]]:
+    now = timezone.now()
+    for message_id, message in zip(ids, messages, strict=True):
+        yield (
+            message_id,
+            message.session_id,
+            message.provider,
+            message.type,
+            message.content,
+            message.provider_session_id,
+            message.token_count,
+            now,
+        )
 
 
-def _new_ids(messages: Sequence[NewMessage], last_ids: Mapping[str, str | None]) -> list[str]:
-    last = dict(last_ids)
+def _new_ids(messages: Sequence[NewMessage]) -> list[str]:
+    """Ids that sort after the last one of each message's session."""
+    sessions = sorted({message.session_id for message in messages})
+    last = dict(select_among(LAST_IDS, sessions)) if sessions else {}
     ids = []
     for message in messages:
         floor = last.get(message.session_id)
@@ -184,9 +155,16 @@ def _new_ids(messages: Sequence[NewMessage], last_ids: Mapping[str, str | None])
     return ids
 
 
+def _count_now(rows: Iterable[SessionMessage], sign: int) -> None:
+    batch = Batch()
+    _count(rows, sign, batch)
+    batch.write()
+
+
 def _count(
     rows: Iterable[SessionMessage | NewMessage],
     sign: int,
+    batch: Batch,
     states: Mapping[str, State] = NO_STATES,
 ) -> None:
     totals: dict[str, list[int]] = {session_id: [0, 0] for session_id in states}
@@ -194,9 +172,10 @@ def _count(
         sums = totals.setdefault(row.session_id, [0, 0])
         sums[0] += sign
         sums[1] += sign * (row.token_count or 0)
-    storage.lock(Session, totals)
+    if len(totals) > 1:
+        lock(Session.objects.filter(pk__in=totals))
     now = timezone.now()
     others = [(*sums, now, pk) for pk, sums in totals.items() if pk not in states]
-    storage.add(Session, SUMS, ("updated_at",), others)
+    batch.update(Session, ("updated_at",), others, added=SUMS)
     changed = [(*totals[pk], *state, now, pk) for pk, state in states.items()]
-    storage.add(Session, SUMS, (*State._fields, "updated_at"), changed)
+    batch.update(Session, (*State._fields, "updated_at"), changed, added=SUMS)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.db.backends.signals import connection_created
 
@@ -21,29 +20,28 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def limit_connection(connection: Any, **kwargs: Any) -> None:
-    """What a worker may take: on PostgreSQL it must not, frozen inside a transaction, keep its
-    locks from its successor; on SQLite it reads little again, so a small cache will do."""
-    if connection.vendor == "postgresql":
-        milliseconds = int(settings.POKECODE_WORKER_TIMEOUT * 1000)
-        statement = f"SET idle_in_transaction_session_timeout = {milliseconds}"
-    else:
-        statement = f"PRAGMA cache_size = -{CACHE_KILOBYTES}"
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-
-
 class DatabaseThread:
     """Runs functions that use the ORM, one after another, in a thread of its own."""
 
-    def __init__(self) -> None:
-        connection_created.connect(limit_connection)
+    def __init__(self, worker_timeout: float) -> None:
+        self._idle_limit = int(worker_timeout * 1000)
+        connection_created.connect(self._limit_connection)
         sys.setswitchinterval(SWITCH_INTERVAL)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
 
     async def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, lambda: _run(function, *args, **kwargs))
+
+    def _limit_connection(self, connection: Any, **kwargs: Any) -> None:
+        """What a worker may take: on PostgreSQL it must not, frozen inside a transaction, keep
+        its locks from its successor; on SQLite it reads little again, so a small cache will do."""
+        if connection.vendor == "postgresql":
+            statement = f"SET idle_in_transaction_session_timeout = {self._idle_limit}"
+        else:
+            statement = f"PRAGMA cache_size = -{CACHE_KILOBYTES}"
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
 
     def close(self) -> None:
         self._thread.submit(_close).result()

@@ -3,40 +3,28 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-from jobs_app import queue
-from jobs_app.leases import Plan
-from jobs_app.models import Job, Worker
-from sessions_app import storage
+from jobs_app import claiming, leases
+from jobs_app.claiming import Claim
+from jobs_app.models import Job, JobAttempt, Worker
 from sessions_app.changes import SLOW_POLL
 from sessions_app.models import SessionState
 
-SETTLE = 0.05
+PAUSE = 0.05
 """Seconds after a claim until the next look: what was claimed starts first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """`queue_is_empty` says that nothing is left to run, now or later, by any worker."""
+    """`cancelled` are attempts whose stop was asked for; `queue_is_empty` says that nothing is
+    left to run, now or later, by any worker."""
 
-    plans: list[Plan] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     queue_is_empty: bool = False
     seconds_to_next: float = SLOW_POLL
-
-
-CANCELLED = """
-SELECT id FROM job_attempts
-WHERE finished_at IS NULL AND cancel_requested_at IS NOT NULL AND worker_id = %s
-"""
-
-DUE = """
-SELECT id FROM job_queue
-WHERE status = 'pending' AND (next_retry_at IS NULL OR next_retry_at <= %s) LIMIT 1
-"""
 
 
 def look(worker: Worker, free: int, *, until_empty: bool = False) -> Look:
@@ -46,27 +34,21 @@ def look(worker: Worker, free: int, *, until_empty: bool = False) -> Look:
     """
     cancelled = _cancelled(worker) if free < worker.concurrency else []
     now = timezone.now()
-    plans = queue.claim_plans(worker, free) if free > 0 and _may_have_due(now) else []
-    if plans:
-        return Look(plans, cancelled, seconds_to_next=SETTLE)
+    may_claim = free > 0 and claiming.may_have_runnable(now, worker.host)
+    claims = leases.claim(worker, free) if may_claim else []
+    if claims:
+        return Look(claims, cancelled, seconds_to_next=PAUSE)
     return Look([], cancelled, until_empty and not _has_unfinished(worker), _seconds_to_next(now))
 
 
 def _cancelled(worker: Worker) -> list[str]:
-    return [pk for (pk,) in storage.select(CANCELLED, [], worker.pk)]
-
-
-def _may_have_due(now: datetime) -> bool:
-    # Only SQLite has one lock for all writers, which a worker that is woken for nothing must
-    # not ask for; elsewhere the claim itself finds out.
-    if connection.vendor != "sqlite":
-        return True
-    return bool(storage.select(DUE, [], connection.ops.adapt_datetimefield_value(now)))
+    asked = JobAttempt.objects.held_by(worker.pk).filter(cancel_requested_at__isnull=False)
+    return list(asked.values_list("pk", flat=True))
 
 
 def _has_unfinished(worker: Worker) -> bool:
     active = Job.objects.unfinished().filter(session__state=SessionState.ACTIVE)
-    here = Q(session__hosts__host=worker.host) | Q(session__hosts__isnull=True)
+    here = Q(session__home__host=worker.host) | Q(session__home__isnull=True)
     return active.filter(here).exists()
 
 

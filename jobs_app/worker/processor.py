@@ -1,27 +1,24 @@
-"""The job processor: claims jobs into slots, keeps its heartbeat, and stops in order."""
+"""The job processor: claims jobs into slots, and stops."""
 
 import asyncio
 import logging
 import signal
-import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
-from django.utils import timezone
 
-from jobs_app import hosts, queue
-from jobs_app.leases import Plan, RunReport
-from jobs_app.models import JobAttempt, Outcome, Worker
+from jobs_app.claiming import Claim
+from jobs_app.models import Worker
+from jobs_app.outcomes import CANCELLED, INTERRUPTED, LOST, Verdict
 from jobs_app.processes import tree
-from jobs_app.worker import sweeps
 from jobs_app.worker.database import DatabaseThread
 from jobs_app.worker.looking import Look, look
-from jobs_app.worker.pulse import Pulse
 from jobs_app.worker.recorder import Recorder
 from jobs_app.worker.run import Run
+from jobs_app.worker.settings import WorkerSettings
+from jobs_app.worker.upkeep import Upkeep, new_worker
 from sessions_app import changes
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -30,11 +27,6 @@ LINGER = 0.002
 
 CLAIM_LIMIT = 50
 """Jobs of one claim: they start while the next are claimed."""
-
-RESCUE_INTERVAL = 10.0
-PRUNE_INTERVAL = 3600.0
-PRUNE_PAUSE = 0.05
-"""Seconds between two deletions, in which claims, messages and other processes have their turn."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,20 +39,29 @@ class JobProcessor:
     """One process, many agents at once. `run` returns when it has drained or was stopped."""
 
     def __init__(self, concurrency: int, *, drain: bool = False) -> None:
-        self._row = hosts.new_worker(settings.VERSION, concurrency)
+        self._settings = WorkerSettings.read()
+        self._row: Worker = new_worker(self._settings.version, concurrency)
         self._concurrency = concurrency
         self._until_empty = drain
-        self._stopping = self._interrupting = False
+        self._is_draining = self._is_interrupting = False
         self._queue_is_empty = False
         self._failure: BaseException | None = None
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._database = DatabaseThread()
+        self._database = DatabaseThread(self._settings.worker_timeout)
         # PostgreSQL takes several writers: claims and heartbeats do not wait for what runs print.
         is_alone = connection.vendor == "sqlite"
-        self._recording = self._database if is_alone else DatabaseThread()
-        self._recorder = Recorder(self._recording, self._on_lease_lost)
-        self._pulse = Pulse()
+        self._recording = (
+            self._database if is_alone else DatabaseThread(self._settings.worker_timeout)
+        )
+        self._recorder = Recorder(self._recording, self._settings.data_directory, self._lose)
+        self._upkeep = Upkeep(
+            self._row,
+            self._database,
+            self._settings,
+            running=lambda: set(self._runs),
+            lose=self._lose,
+        )
 
     async def run(self) -> None:
         """Process jobs. Raises WorkerFailed if a part of the worker itself failed."""
@@ -68,6 +69,7 @@ class JobProcessor:
         await self._database(self._row.save, force_insert=True)
         try:
             async with changes.listen(changes.JOBS) as self._bell:
+                self._handle_signals()
                 await self._work()
         finally:
             await self._sign_off()
@@ -75,20 +77,29 @@ class JobProcessor:
             name = type(self._failure).__name__
             raise WorkerFailed(f"A part of the worker failed ({name}): see its log.")
 
+    def drain(self) -> None:
+        """Claim nothing more; `run` returns when the running jobs have ended."""
+        logger.info("Stopping when %d running jobs have ended.", len(self._runs))
+        self._is_draining = True
+        self._row.stopping = True
+        self._bell.ring()
+
+    def interrupt(self) -> None:
+        """Interrupt the agents and give their jobs back, too."""
+        logger.info("Interrupting %d running jobs; they go on later.", len(self._runs))
+        self._is_draining = self._is_interrupting = True
+        for attempt_id in list(self._runs):
+            self._stop_run(attempt_id, INTERRUPTED)
+        self._bell.ring()
+
     async def _work(self) -> None:
-        self._handle_signals()
-        side_tasks = [
-            self._side_task(self._recorder.run(), "recorder"),
-            self._side_task(self._keep_heartbeat(), "heartbeat"),
-            self._side_task(self._keep_rescuing(), "rescue"),
-            self._side_task(self._keep_pruning(), "prune"),
-        ]
-        if connection.vendor == "postgresql":  # what one cannot write, another host may take over
-            side_tasks.append(self._side_task(self._watch_leases(), "leases"))
+        side_tasks = [self._side_task("recorder", self._recorder.run())]
+        side_tasks += [self._side_task(*task) for task in self._upkeep.tasks()]
         logger.info("Worker %s started with %d slots.", self._row, self._concurrency)
         try:
-            await self._end_closed_runs()  # a session may be claimed that was moved away and back
-            await self._process()
+            # A session may be claimed that was moved away and back.
+            await self._upkeep.end_closed_runs()
+            await self._fill_slots()
         except Exception as error:
             self._fail(error)
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -97,15 +108,15 @@ class JobProcessor:
                 task.cancel()
             await asyncio.gather(*side_tasks, return_exceptions=True)
 
-    # --- claiming -----------------------------------------------------------
+    # --- claims and slots ---------------------------------------------------
 
-    async def _process(self) -> None:
+    async def _fill_slots(self) -> None:
         while not self._is_done:
             found = await self._look()
             for attempt_id in found.cancelled:
-                self._stop_run(attempt_id, "cancelled")
-            for plan in found.plans:
-                self._start(plan)
+                self._stop_run(attempt_id, CANCELLED)
+            for claim in found.claims:
+                self._start(claim)
                 await asyncio.sleep(0)  # it starts now; then those that run are heard
             self._queue_is_empty = found.queue_is_empty
             if not self._is_done:
@@ -115,27 +126,33 @@ class JobProcessor:
 
     @property
     def _is_done(self) -> bool:
-        wanted = not self._stopping and not (self._until_empty and self._queue_is_empty)
+        wanted = not self._is_draining and not (self._until_empty and self._queue_is_empty)
         return not wanted and not self._tasks
+
+    @property
+    def _free_slots(self) -> int:
+        if self._is_draining or self._upkeep.is_cut_off:
+            return 0
+        return min(CLAIM_LIMIT, self._concurrency - len(self._runs))
 
     async def _look(self) -> Look:
         """What there is to do; a passing fault of the database only delays it."""
         while True:
-            is_full = self._stopping or self._pulse.is_cut_off
-            free = 0 if is_full else min(CLAIM_LIMIT, self._concurrency - len(self._runs))
             try:
-                return await self._database(look, self._row, free, until_empty=self._until_empty)
+                return await self._database(
+                    look, self._row, self._free_slots, until_empty=self._until_empty
+                )
             except (OperationalError, InterfaceError) as error:
-                if self._stopping and not self._tasks:
+                if self._is_draining and not self._tasks:
                     return Look()
                 logger.warning("The database did not answer (%s): trying again.", error)
                 await asyncio.sleep(changes.SLOW_POLL)
 
-    def _start(self, plan: Plan) -> None:
-        attempt_id = plan.attempt.pk
-        run = self._runs[attempt_id] = Run(plan, self._recorder)
-        if self._interrupting:  # the claim was under way when the second signal came
-            run.stop("interrupted")
+    def _start(self, claim: Claim) -> None:
+        attempt_id = claim.attempt.pk
+        run = self._runs[attempt_id] = Run(claim, self._recorder, self._settings)
+        if self._is_interrupting:  # the claim was under way when it was interrupted
+            run.stop(INTERRUPTED)
         task = asyncio.create_task(run.execute(), name=f"run {attempt_id}")
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._on_run_ended(attempt_id, done))
@@ -144,128 +161,41 @@ class JobProcessor:
         del self._runs[attempt_id]
         self._tasks.discard(task)
         self._bell.ring()
-        if not task.cancelled() and task.exception() is not None:
-            self._fail(task.exception())
+        self._watch_for_failure(task)
 
-    # --- side tasks ---------------------------------------------------------
+    def _lose(self, attempt_id: str) -> None:
+        self._stop_run(attempt_id, LOST)
 
-    def _side_task(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    def _stop_run(self, attempt_id: str, verdict: Verdict) -> None:
+        if run := self._runs.get(attempt_id):
+            run.stop(verdict)
+
+    # --- what goes wrong, and the end ---------------------------------------
+
+    def _side_task(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
-        task.add_done_callback(self._on_side_task_ended)
+        task.add_done_callback(self._watch_for_failure)
         return task
 
-    def _on_side_task_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            self._fail(task.exception())
+    def _watch_for_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
 
-    async def _keep_heartbeat(self) -> None:
-        unknown_before: set[str] = set()
-        while True:
-            await asyncio.sleep(settings.POKECODE_HEARTBEAT_INTERVAL)
-            running = set(self._runs)  # a claim may add to it while the beat is written
-            began = time.monotonic()
-            try:
-                held = await self._database(_beat, self._row, self._stopping)
-            except (OperationalError, InterfaceError):
-                continue
-            self._pulse.beat(began)
-            for attempt_id in running - held:
-                self._stop_run(attempt_id, "lease lost")
-            unknown = held - set(self._runs)
-            await self._give_back(unknown & unknown_before)
-            unknown_before = unknown
-            await asyncio.to_thread(tree.reap_adopted)
-
-    async def _give_back(self, attempt_ids: set[str]) -> None:
-        """Leases without a run: claimed, but the database's answer was lost on its way."""
-        for attempt_id in attempt_ids:
-            logger.warning("Attempt %s was claimed but never began: it is given back.", attempt_id)
-            with suppress(OperationalError, InterfaceError):
-                await self._database(_release, attempt_id)
-
-    async def _watch_leases(self) -> None:
-        """End our agents before others may take over, also while the database just does not
-        answer: the heartbeat then waits, and gets no error."""
-        pause = settings.POKECODE_WORKER_TIMEOUT / 12
-        while True:
-            await asyncio.sleep(pause)
-            if self._pulse.is_cut_off:
-                await asyncio.sleep(pause)  # a worker that was frozen finds its database now
-            if self._pulse.is_cut_off:
-                for attempt_id in list(self._runs):
-                    self._stop_run(attempt_id, "lease lost")
-
-    async def _end_closed_runs(self) -> None:
-        """What goes on here of sessions that were moved to another host."""
-        run_ids = await asyncio.to_thread(tree.run_ids)
-        with suppress(OperationalError, InterfaceError):
-            for attempt in await self._database(sweeps.closed_runs, run_ids):
-                await asyncio.to_thread(sweeps.end_run, attempt)
-
-    async def _keep_rescuing(self) -> None:
-        while True:
-            by_silence = self._pulse.may_judge_silence
-            with suppress(OperationalError, InterfaceError):
-                await self._rescue(by_silence=by_silence)
-            soon = min(RESCUE_INTERVAL, settings.POKECODE_WORKER_TIMEOUT / 3)
-            await asyncio.sleep(RESCUE_INTERVAL if by_silence else soon)
-
-    async def _rescue(self, *, by_silence: bool) -> None:
-        """A sweep whose killing does not hold up the database's thread."""
-        await self._end_closed_runs()
-        own = self._row.pk
-        for attempt in await self._database(sweeps.abandoned_here, own, by_silence=by_silence):
-            if by_silence and not self._pulse.may_judge_silence:
-                return  # the answer itself was long in coming
-            if await asyncio.to_thread(sweeps.end_run, attempt):
-                await self._database(queue.rescue, attempt)
-        await self._database(sweeps.forget_dead_workers)
-
-    async def _keep_pruning(self) -> None:
-        while True:
-            pause = RESCUE_INTERVAL  # where the database has interrupted it
-            with suppress(OperationalError, InterfaceError):
-                await self._prune()
-                pause = PRUNE_INTERVAL
-            await asyncio.sleep(pause)
-
-    async def _prune(self) -> None:
-        while await self._database(sweeps.prune_batch):
-            await asyncio.sleep(PRUNE_PAUSE)
-
-    def _on_lease_lost(self, attempt_id: str) -> None:
-        self._stop_run(attempt_id, "lease lost")
-
-    def _stop_run(self, attempt_id: str, reason: str) -> None:
-        if run := self._runs.get(attempt_id):
-            run.stop(reason)
-
-    # --- stopping -----------------------------------------------------------
+    def _fail(self, error: BaseException) -> None:
+        logger.critical("A part of the worker failed.", exc_info=error)
+        self._failure = self._failure or error
+        self.interrupt()
 
     def _handle_signals(self) -> None:
         # Not the loop's own handlers: it would give them up, for the deadly defaults, at its end.
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._on_stop_signal))
         loop.add_signal_handler(signal.SIGWINCH, lambda: None)  # any signal wakes the loop now
 
-    def stop(self) -> None:
-        """First call: drain. Second call: interrupt the agents and give their jobs back."""
-        if not self._stopping:
-            logger.info("Stopping when %d running jobs have ended.", len(self._runs))
-            self._stopping = True
-            self._bell.ring()
-        else:
-            logger.info("Interrupting %d running jobs; they go on later.", len(self._runs))
-            self._interrupting = True
-            for run in list(self._runs.values()):
-                run.stop("interrupted")
-
-    def _fail(self, error: BaseException | None) -> None:
-        logger.critical("A part of the worker failed.", exc_info=error)
-        self._failure = self._failure or error
-        self.stop()
-        self.stop()
+    def _on_stop_signal(self) -> None:
+        """The first one drains, the second interrupts."""
+        self.interrupt() if self._is_draining else self.drain()
 
     async def _sign_off(self) -> None:
         for number in STOP_SIGNALS:
@@ -274,17 +204,3 @@ class JobProcessor:
             await self._database(self._row.delete)
         for thread in {self._database, self._recording}:
             thread.close()
-
-
-def _release(attempt_id: str) -> None:
-    attempt = JobAttempt.objects.select_related("job", "session").get(pk=attempt_id)
-    queue.release(attempt, RunReport(Outcome.INTERRUPTED, "The run never began."))
-
-
-def _beat(worker: Worker, stopping: bool) -> set[str]:
-    """Write the heartbeat; returns the attempts that this worker still holds."""
-    worker.heartbeat_at, worker.stopping = timezone.now(), stopping
-    beat = {"heartbeat_at": worker.heartbeat_at, "stopping": stopping}
-    if not Worker.objects.filter(pk=worker.pk).update(**beat):
-        worker.save(force_insert=True)  # its host has slept so long that others forgot it
-    return set(JobAttempt.objects.held_by(worker.pk).values_list("pk", flat=True))

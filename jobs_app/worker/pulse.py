@@ -2,8 +2,6 @@
 
 import time
 
-from django.conf import settings
-
 CUT_OFF_SHARE = 7 / 12
 """Of the worker timeout: what is left is time to notice, to end the agents and to clean up."""
 
@@ -11,7 +9,8 @@ CUT_OFF_SHARE = 7 / 12
 class Pulse:
     """Times of the heartbeats that were written."""
 
-    def __init__(self) -> None:
+    def __init__(self, worker_timeout: float) -> None:
+        self._timeout = worker_timeout
         self._began = time.monotonic()
         self._written = self._regular_since = _since_boot()
 
@@ -26,18 +25,18 @@ class Pulse:
         """So long without a heartbeat that there is just time to end the agents before others
         may take over."""
         silent = time.monotonic() - self._began
-        return silent >= settings.POKECODE_WORKER_TIMEOUT * CUT_OFF_SHARE
+        return silent >= self._timeout * CUT_OFF_SHARE
 
     @property
     def may_judge_silence(self) -> bool:
         """Whether a worker that is not heard of is gone: what keeps us from beating may keep the
         others too, and they get some time for it behind that."""
         regular = _since_boot() - self._regular_since
-        return self._is_regular and regular >= settings.POKECODE_WORKER_TIMEOUT / 3
+        return self._is_regular and regular >= self._timeout / 3
 
     @property
     def _is_regular(self) -> bool:
-        return _since_boot() - self._written < settings.POKECODE_WORKER_TIMEOUT / 2
+        return _since_boot() - self._written < self._timeout / 2
 
 
 def _since_boot() -> float:

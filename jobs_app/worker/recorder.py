@@ -7,20 +7,21 @@ are stored.
 """
 
 import asyncio
+import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from jobs_app import queue
-from jobs_app.leases import Ending, Entry, Start
+from jobs_app import leases
+from jobs_app.leases import Ending, Record, Start
 from jobs_app.models import JobAttempt
 from jobs_app.processes.backlog import Backlog
 from jobs_app.worker.database import DatabaseThread
-from jobs_app.worker.entries import EntryForm
 from sessions_app.transcript import NewMessage
 
 GROUP_INTERVAL = 0.01
@@ -48,10 +49,12 @@ class RecorderStopped(Exception):
 class Recorder:
     """Call its methods in the event loop; `run` is the task that commits."""
 
-    def __init__(self, database: DatabaseThread, on_lease_lost: Callable[[str], None]) -> None:
+    def __init__(
+        self, database: DatabaseThread, directory: Path, on_lease_lost: Callable[[str], None]
+    ) -> None:
         self._database = database
         self._on_lease_lost = on_lease_lost
-        self._backlog = Backlog(Path(settings.POKECODE_DATA_DIR), EntryForm(), MEMORY_LIMIT)
+        self._backlog = Backlog(directory, RecordForm(), MEMORY_LIMIT)
         self._waiting_for: dict[str, asyncio.Future[bool]] = {}
         self._is_stopped = False
         self._waiting = asyncio.Event()
@@ -59,27 +62,27 @@ class Recorder:
 
     def add(self, attempt: JobAttempt, message: NewMessage) -> None:
         """Store this message soon; dropped if the attempt's lease has moved."""
-        self._put(Entry(attempt, message))
+        self._put(Record(attempt, message))
 
-    async def start(self, start: Start) -> bool:
+    async def start(self, attempt: JobAttempt, start: Start) -> bool:
         """Note the run's process; False if its lease had moved."""
-        return await self._stored(Entry(start.attempt, start))
+        return await self._stored(Record(attempt, start))
 
-    async def end(self, ending: Ending) -> bool:
-        """Close the run behind all that was added before; False if its lease had moved."""
-        return await self._stored(Entry(ending.attempt, ending))
+    async def end(self, attempt: JobAttempt, ending: Ending) -> bool:
+        """Close the run after all that was added before; False if its lease had moved."""
+        return await self._stored(Record(attempt, ending))
 
-    async def _stored(self, entry: Entry) -> bool:
+    async def _stored(self, record: Record) -> bool:
         if self._is_stopped:
             raise RecorderStopped(STOPPED)
         stored = asyncio.get_running_loop().create_future()
-        self._waiting_for[entry.attempt.pk] = stored
-        self._put(entry)
+        self._waiting_for[record.attempt.pk] = stored
+        self._put(record)
         self._urgent.set()
         return await stored
 
-    def _put(self, entry: Entry) -> None:
-        self._backlog.append(entry)
+    def _put(self, record: Record) -> None:
+        self._backlog.append(record)
         self._waiting.set()
 
     async def run(self) -> None:
@@ -102,18 +105,18 @@ class Recorder:
                 await self._urgent.wait()
                 await asyncio.sleep(END_INTERVAL)
 
-    def _next_group(self) -> list[Entry]:
+    def _next_group(self) -> list[Record]:
         group = self._backlog.take(GROUP_LIMIT)
         if not self._backlog:
             self._waiting.clear()
             self._urgent.clear()
         return group
 
-    async def _store(self, group: Sequence[Entry]) -> None:
+    async def _store(self, group: Sequence[Record]) -> None:
         receipt: list[str] = []
         for delay in _delays():
             try:
-                held = await self._database(queue.record, group, receipt)
+                held = await self._database(leases.record, group, receipt)
             except (OperationalError, InterfaceError) as error:
                 logger.warning("Storing output failed (%s): trying again.", _first_line(error))
                 await asyncio.sleep(delay)
@@ -124,24 +127,58 @@ class Recorder:
                 self._tell(group, held)
                 return
 
-    async def _store_apart(self, group: Sequence[Entry], error: Exception) -> None:
-        """One entry spoils the group: store each by itself, so that its neighbours stay."""
+    async def _store_apart(self, group: Sequence[Record], error: Exception) -> None:
+        """One record spoils the group: store each by itself, so that its neighbours stay."""
         if len(group) > 1:
-            for entry in group:
-                await self._store([entry])
+            for record in group:
+                await self._store([record])
             return
-        (entry,) = group
+        (record,) = group
         name, reason = type(error).__name__, _first_line(error)
-        logger.error("An entry of attempt %s is not stored: %s: %s", entry.attempt.pk, name, reason)
-        if not isinstance(entry.item, NewMessage):
-            self._waiting_for.pop(entry.attempt.pk).set_exception(error)
+        logger.error(
+            "A record of attempt %s is not stored: %s: %s", record.attempt.pk, name, reason
+        )
+        if not isinstance(record.item, NewMessage):
+            self._waiting_for.pop(record.attempt.pk).set_exception(error)
 
-    def _tell(self, group: Sequence[Entry], held: set[str]) -> None:
-        for attempt_id in {entry.attempt.id for entry in group} - held:
+    def _tell(self, group: Sequence[Record], held: set[str]) -> None:
+        for attempt_id in {record.attempt.id for record in group} - held:
             self._on_lease_lost(attempt_id)
-        for entry in group:
-            if not isinstance(entry.item, NewMessage):
-                self._waiting_for.pop(entry.attempt.pk).set_result(entry.attempt.pk in held)
+        for record in group:
+            if not isinstance(record.item, NewMessage):
+                self._waiting_for.pop(record.attempt.pk).set_result(record.attempt.pk in held)
+
+
+class RecordForm:
+    """Messages as JSON, the few other records by number. See processes.backlog.Form."""
+
+    def __init__(self) -> None:
+        self._attempts: dict[str, JobAttempt] = {}
+        self._messages: Counter[str] = Counter()
+        self._others: dict[int, Record] = {}
+        self._numbered = 0
+
+    def size(self, record: Record) -> int:
+        return len(record.item.content) if isinstance(record.item, NewMessage) else 0
+
+    def write(self, record: Record) -> bytes:
+        if isinstance(record.item, NewMessage):
+            self._attempts[record.attempt.pk] = record.attempt
+            self._messages[record.attempt.pk] += 1
+            return json.dumps([record.attempt.pk, *astuple(record.item)]).encode()
+        self._numbered += 1
+        self._others[self._numbered] = record
+        return json.dumps([self._numbered]).encode()
+
+    def read(self, data: bytes) -> Record:
+        first, *message = json.loads(data)
+        if not message:
+            return self._others.pop(first)
+        record = Record(self._attempts[first], NewMessage(*message))
+        self._messages[first] -= 1
+        if not self._messages[first]:
+            del self._messages[first], self._attempts[first]
+        return record
 
 
 def _delays() -> Iterator[float]:

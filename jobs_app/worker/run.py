@@ -2,119 +2,140 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from contextlib import suppress
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from jobs_app import queue
 from jobs_app.agents import AGENTS
-from jobs_app.agents.base import Agent, Observer, Request, Verdict
-from jobs_app.leases import End, Ending, Plan, RunReport, Start
-from jobs_app.models import JobAttempt, Outcome
+from jobs_app.agents.base import Observer
+from jobs_app.claiming import Claim
+from jobs_app.leases import Ending, Start, failure_message
+from jobs_app.outcomes import LOST, Outcome, Verdict, timed_out
 from jobs_app.processes.process import AgentProcess
-from jobs_app.worker import plans
-from jobs_app.worker.plans import remove_private_files
+from jobs_app.worker.preparing import Prepared, git_head, prepare, remove_private_files
 from jobs_app.worker.recorder import Recorder
+from jobs_app.worker.settings import WorkerSettings
+from jobs_app.worker.threads import in_own_thread
 from sessions_app.models import MessageType
-from sessions_app.projects import directories, git
-from sessions_app.providers import PROVIDERS, Meter, ProviderEvents, events
+from sessions_app.providers import PROVIDERS, Meter, events
 from sessions_app.transcript import NewMessage
 
-logger = logging.getLogger(__name__)
+GIT_PATIENCE = 10.0
+"""Seconds that the end of a run waits for the project's commit."""
 
-STOPPED_OUTCOMES = {
-    "cancelled": Outcome.CANCELLED,
-    "interrupted": Outcome.INTERRUPTED,
-    "lease lost": Outcome.LOST,
-}
+logger = logging.getLogger(__name__)
 
 
 class Run:
     """One attempt from claim to close; `stop` may come at any moment of it."""
 
-    def __init__(self, plan: Plan, recorder: Recorder) -> None:
-        self.attempt = plan.attempt
-        self._plan = plan
+    def __init__(self, claim: Claim, recorder: Recorder, settings: WorkerSettings) -> None:
+        self.attempt = claim.attempt
+        self._claim = claim
         self._recorder = recorder
+        self._settings = settings
         self._meter: Meter | None = None
-        self._stop_reason: str | None = None
+        self._stopped: Verdict | None = None
+        self._preparing: asyncio.Future[Prepared] | None = None
         self._process: AgentProcess | None = None
         self._conversation: str | None = None
 
-    @property
-    def _agent(self) -> Agent:
-        return AGENTS[self.attempt.session.provider]
+    def stop(self, verdict: Verdict) -> None:
+        """End the run with this verdict; the first one stays, a later call can hasten the end.
 
-    def stop(self, reason: str) -> None:
-        """End the run: "cancelled", "interrupted" or "lease lost"; the first reason stays."""
-        if self._stop_reason is None:
-            self._stop_reason = reason
-        if self._process is not None:
-            self._process.stop(reason, _grace(reason))
+        A run that has just ended by itself was not stopped.
+        """
+        if self._process is not None and not self._process.stop(self._grace(verdict)):
+            return
+        self._stopped = self._stopped or verdict
+        if self._preparing is not None:
+            self._preparing.cancel()
 
     async def execute(self) -> None:
         """Run the agent and close the attempt; whatever goes wrong, the attempt is closed."""
+        timeout = self._settings.job_timeout
+        timer = asyncio.get_running_loop().call_later(timeout, self.stop, timed_out(timeout))
         try:
             verdict, exit_code = await self._drive()
         except Exception as error:
             await self._abandon_process()
             verdict, exit_code = _failed_to_run(error, self.attempt.session.provider), None
-        remove_private_files(self.attempt.pk)
+        finally:
+            timer.cancel()
+        remove_private_files(self._settings, self.attempt.pk)
         await self._close(verdict, exit_code)
 
     async def _drive(self) -> tuple[Verdict, int | None]:
         """Start the agent, read it to its end, and judge."""
-        if self._stop_reason is not None:
-            return Verdict(STOPPED_OUTCOMES[self._stop_reason]), None
-        request = plans.request(self._plan)
-        observer = self._agent.observer(request)
-        reader = self._line_reader(observer, PROVIDERS[self.attempt.session.provider])
-        process = await self._start(request, reader)
-        head = await _git_head(request.project_path)
+        prepared = await self._prepare()
+        if prepared is None:
+            return self._judge(LOST), None
+        observer = AGENTS[self.attempt.session.provider].observer(prepared.turn)
+        process = self._attach(prepared, self._line_reader(observer))
         # The prompt only now: a worker that was frozen since its claim may have lost the lease,
         # and whoever has it would have found and ended a process that is already marked.
-        if await self._recorder.start(Start(self.attempt, process.pid, process.started, head)):
+        start = Start(process.pid, process.started, prepared.git_head)
+        if await self._recorder.start(self.attempt, start):
             process.send_input()
         else:
-            self.stop("lease lost")
-        exit = await process.wait()
-        return observer.verdict(exit), exit.exit_code
+            self.stop(LOST)
+        exit_code, stderr = await process.wait()
+        return self._judge(observer.verdict(exit_code, stderr)), exit_code
+
+    async def _prepare(self) -> Prepared | None:
+        """The agent's process, or None if the run was stopped before there is one."""
+        if self._stopped is not None:
+            return None
+        self._preparing = in_own_thread(
+            lambda: prepare(self._claim, self._settings), discard=self._discard
+        )
+        await asyncio.wait({self._preparing})
+        return None if self._preparing.cancelled() else self._preparing.result()
+
+    def _discard(self, prepared: Prepared) -> None:
+        """End a process that came when the run had been given up: it never got its prompt."""
+        process = self._attach(prepared, lambda line, cut: None)
+        process.stop(0)
+        _discarded.add(task := asyncio.ensure_future(process.wait()))
+        task.add_done_callback(_discarded.discard)
+
+    def _attach(self, prepared: Prepared, on_line: Callable[[bytes, bool], None]) -> AgentProcess:
+        self._process = AgentProcess.attach(
+            prepared.spawned,
+            on_line,
+            line_limit=events.LINE_LIMIT,
+            backlog_directory=self._settings.data_directory,
+            grace=self._settings.cancel_grace,
+            hold_input=True,
+        )
+        if self._stopped is not None:
+            self._process.stop(self._grace(self._stopped))
+        return self._process
+
+    def _grace(self, verdict: Verdict) -> float:
+        is_lost = verdict.outcome is Outcome.LOST
+        return self._settings.lost_grace if is_lost else self._settings.cancel_grace
+
+    def _judge(self, verdict: Verdict) -> Verdict:
+        """What the run comes to: an agent that succeeded before it could be stopped has succeeded,
+        unless the lease is lost."""
+        stopped = self._stopped
+        if stopped is None:
+            return verdict
+        is_success = verdict.outcome is Outcome.SUCCEEDED
+        return verdict if is_success and stopped.outcome is not Outcome.LOST else stopped
 
     async def _abandon_process(self) -> None:
         """PokéCode failed while the agent ran: nothing of it may go on unseen."""
         if self._process is not None:
-            self._process.stop("failed")
+            self._process.stop()
             with suppress(Exception):  # what went wrong is known already
                 await self._process.wait()
 
-    async def _start(
-        self, request: Request, on_line: Callable[[bytes, bool], None]
-    ) -> AgentProcess:
-        directory = directories.open_project(request.project_path)
-        try:
-            process = await AgentProcess.start(
-                self._agent.launch(request),
-                directory,
-                on_line,
-                run_id=request.run_id,
-                hold_input=True,
-                timeout=settings.POKECODE_JOB_TIMEOUT,
-                grace=settings.POKECODE_CANCEL_GRACE,
-            )
-        finally:
-            os.close(directory)
-        self._process = process
-        if self._stop_reason is not None:
-            process.stop(self._stop_reason, _grace(self._stop_reason))
-        return process
-
-    def _line_reader(
-        self, observer: Observer, provider: ProviderEvents
-    ) -> Callable[[bytes, bool], None]:
-        meter = self._meter = provider.meter(self._plan.previous_usage)
+    def _line_reader(self, observer: Observer) -> Callable[[bytes, bool], None]:
+        provider = PROVIDERS[self.attempt.session.provider]
+        meter = self._meter = provider.meter(self._claim.facts.previous_usage)
 
         def on_line(raw: bytes, cut: bool) -> None:
             line = events.read_line(raw, cut=cut)
@@ -129,29 +150,34 @@ class Run:
 
     async def _close(self, verdict: Verdict, exit_code: int | None) -> None:
         meter = self._meter
-        report = RunReport(
-            outcome=verdict.outcome,
-            error=verdict.error,
+        ending = Ending(
+            verdict,
             exit_code=exit_code,
             provider_session_id=self._conversation,
             usage=meter.usage if meter else None,
             raw_usage=meter.raw if meter else None,
             cost_usd=meter.cost_usd if meter else None,
-            git_head_after=await _git_head(self.attempt.session.project_path),
+            git_head=await self._git_head(),
         )
         self._explain(verdict)
-        await self._recorder.end(ending(self.attempt, report, verdict))
+        await self._recorder.end(self.attempt, ending)
+
+    async def _git_head(self) -> str | None:
+        if self._process is None:  # nothing ran, and the project's disk may be why
+            return None
+        head = in_own_thread(lambda: git_head(self.attempt.session.project_path))
+        await asyncio.wait({head}, timeout=GIT_PATIENCE)
+        return head.result() if head.done() else None
 
     def _explain(self, verdict: Verdict) -> None:
         """Say in the transcript how the run ended, unless it just succeeded."""
         if verdict.outcome in (Outcome.CANCELLED, Outcome.INTERRUPTED):
             text = verdict.error or f"The run was {verdict.outcome}."
             self._add(MessageType.SYSTEM, events.notice(text).raw, None)
-        elif verdict.outcome != Outcome.SUCCEEDED:
+        elif verdict.outcome is not Outcome.SUCCEEDED:
             text = verdict.error or "The agent failed without saying why."
-            self._recorder.add(
-                self.attempt, queue.failure_message(self.attempt, text, verdict.detail)
-            )
+            message = failure_message(self.attempt, text, verdict.detail)
+            self._recorder.add(self.attempt, message)
 
     def _add(self, kind: str, raw: str, tokens: int | None) -> None:
         message = NewMessage(
@@ -165,35 +191,8 @@ class Run:
         self._recorder.add(self.attempt, message)
 
 
-async def _git_head(project: str) -> str | None:
-    with suppress(OSError):  # what git says is good to know, and no reason to fail
-        repository = git.find(project)
-        if repository is not None and not repository.is_quick:
-            return await asyncio.to_thread(repository.head)
-        return repository.head() if repository else None
-    return None
-
-
-def _grace(reason: str) -> float:
-    """Seconds between the steps that end an agent: it must be gone before others take over."""
-    if reason == "lease lost":
-        return min(settings.POKECODE_CANCEL_GRACE, settings.POKECODE_WORKER_TIMEOUT / 12)
-    return float(settings.POKECODE_CANCEL_GRACE)
-
-
-def ending(attempt: JobAttempt, report: RunReport, verdict: Verdict) -> Ending:
-    """The verb for each outcome."""
-    match verdict.outcome:
-        case Outcome.SUCCEEDED:
-            return Ending(attempt, report, End.COMPLETE)
-        case Outcome.CANCELLED:
-            return Ending(attempt, report, End.CANCEL)
-        case Outcome.INTERRUPTED:
-            return Ending(attempt, report, End.RELEASE)
-        case Outcome.RATE_LIMITED:
-            return Ending(attempt, report, End.DEFER, until=verdict.retry_at)
-        case _:
-            return Ending(attempt, report, End.FAIL, permanent=verdict.permanent)
+_discarded: set[asyncio.Future[tuple[int, str]]] = set()
+"""Processes that are being ended; asyncio itself keeps no hold of them."""
 
 
 def _failed_to_run(error: Exception, provider: str) -> Verdict:

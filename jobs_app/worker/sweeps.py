@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.conf import settings
 from django.utils import timezone
 
-from jobs_app import hosts, queue
+from jobs_app import leases, queue
 from jobs_app.models import JobAttempt, Worker
 from jobs_app.processes import tree
-from jobs_app.worker.plans import remove_private_files
+from jobs_app.processes.host import has_died, this_host
+from jobs_app.worker.preparing import remove_private_files
+from jobs_app.worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +31,8 @@ def rescue() -> RescueCount:
     Only on this host: nobody can know from elsewhere whether an agent still runs.
     """
     found = _abandoned()
-    here = [attempt for attempt in found if attempt.host == hosts.this_host().name]
-    rescued = sum(end_run(attempt) and queue.rescue(attempt) for attempt in here)
+    here = [attempt for attempt in found if attempt.host == this_host().name]
+    rescued = sum(end_run(attempt) and leases.rescue(attempt) for attempt in here)
     forget_dead_workers()
     return RescueCount(rescued, len(found) - len(here))
 
@@ -42,20 +43,20 @@ def abandoned_here(own_worker: str, *, by_silence: bool) -> list[JobAttempt]:
     return [
         attempt
         for attempt in _abandoned(by_silence=by_silence)
-        if attempt.host == hosts.this_host().name and attempt.worker_id != own_worker
+        if attempt.host == this_host().name and attempt.worker_id != own_worker
     ]
 
 
 def end_run(attempt: JobAttempt) -> bool:
     """True when nothing of the run is left on this machine."""
     logger.warning("What attempt %s left here is ended: its worker is gone.", attempt.pk)
-    if attempt.boot_id == hosts.this_host().boot_id:
+    if attempt.boot_id == this_host().boot_id:
         try:
             tree.end_marked(attempt.pk)
         except tree.StillAlive as error:
             logger.error("Attempt %s stays open: %s", attempt.pk, error)
             return False
-    remove_private_files(attempt.pk)
+    remove_private_files(WorkerSettings.read(), attempt.pk)
     return True
 
 
@@ -73,17 +74,17 @@ def prune(days: int, *, dry_run: bool = False) -> int:
     return sum(iter(lambda: queue.prune(age), 0))
 
 
-def prune_batch() -> int:
-    """Delete a few of the jobs that ended longer ago than they are kept; 0 when none is left."""
-    return queue.prune(timedelta(days=settings.POKECODE_JOB_RETENTION_DAYS))
-
-
 def _abandoned(*, by_silence: bool = True) -> list[JobAttempt]:
     # The runs first: a worker that registers and claims in between is then not missed.
     runs = list(JobAttempt.objects.open().select_related("session", "job"))
     workers = Worker.objects.alive() if by_silence else Worker.objects.all()
-    working = {worker.pk for worker in workers if not hosts.has_died(worker)}
+    working = {worker.pk for worker in workers if not _has_died(worker)}
     return [attempt for attempt in runs if attempt.worker_id not in working]
+
+
+def _has_died(worker: Worker) -> bool:
+    """Whether its process on this host is gone; for other hosts its heartbeat tells."""
+    return has_died(worker.host, worker.boot_id, worker.pid, worker.process_started)
 
 
 def forget_dead_workers() -> None:

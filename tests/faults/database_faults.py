@@ -6,8 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.utils import timezone
+from jobs_app.processes.host import this_host
 
-from jobs_app import hosts, queue
+from jobs_app import queue
 from jobs_app.models import Job, JobAttempt, SessionHost, Worker
 from sessions_app.models import Session
 from tests.faults import oracle
@@ -129,7 +130,7 @@ def _wait_for_agent(world: World, job: Job) -> None:
 def _move_one_session(world: World) -> None:
     settled = list(SessionHost.objects.order_by("session_id").select_related("session"))
     if settled:
-        queue.move(world.random.choice(settled).session, hosts.this_host().name)
+        queue.move(world.random.choice(settled).session, this_host().name)
         world.inject("a session moved")
 
 

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
+from jobs_app.worker.upkeep import new_worker
+
 
 @pytest.fixture
 def worker(db):
-    from jobs_app import hosts
 
-    row = hosts.new_worker("test", concurrency=4)
+    row = new_worker("test", concurrency=4)
     row.save()
     return row
 

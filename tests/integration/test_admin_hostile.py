@@ -11,6 +11,8 @@ from sessions_app import transcript
 from sessions_app.models import Session, SessionMessage
 from sessions_app.transcript import NewMessage
 from tests.integration.admin_pages import staff, url, words
+from jobs_app.outcomes import Outcome
+from tests.leasing import claim, end
 
 ATTACK = '<script>alert("x")</script>\u202e\x1b[31m'
 MODELS = [Session, SessionMessage, Job, JobAttempt, Worker, ProjectTrust]
@@ -26,9 +28,9 @@ def rows(tmp_path, worker):
         [NewMessage(session.pk, session.provider, "user", content, provider_session_id=ATTACK)]
     )
     job = queue.enqueue(session, ATTACK)
-    [attempt] = queue.claim(worker)
-    attack = queue.RunReport("failed", ATTACK, provider_session_id=ATTACK, raw_usage=[ATTACK])
-    queue.fail(attempt, attack, permanent=True)
+    [attempt] = claim(worker)
+    left = {"provider_session_id": ATTACK, "raw_usage": [ATTACK]}
+    end(attempt, Outcome.FAILED, ATTACK, permanent=True, **left)
     Worker.objects.update(host=ATTACK)
     JobAttempt.objects.update(host=ATTACK)
     trust = ProjectTrust.objects.create(path=str(directory), trusted_by=ATTACK)

@@ -8,10 +8,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs_app import queue
-from jobs_app.leases import RunReport
 from jobs_app.models import Job, JobAttempt
 from sessions_app.models import Session
 from tests.integration.admin_pages import act, confirm, errors, said, text, url
+from jobs_app.outcomes import Outcome
+from tests.leasing import claim, end
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def pending(session):
 @pytest.fixture
 def running(make_session, worker):
     job = queue.enqueue(make_session("busy"), "Keep busy")
-    queue.claim(worker)
+    claim(worker)
     job.refresh_from_db()
     return job
 
@@ -34,9 +35,8 @@ def failed(make_session, worker):
 
 def ended(session, worker, outcome, error=None):
     job = queue.enqueue(session, f"To be {outcome}")
-    [attempt] = queue.claim(worker)
-    report = RunReport(outcome, error, exit_code=1 if error else 0)
-    queue.fail(attempt, report, permanent=True) if error else queue.complete(attempt, report)
+    [attempt] = claim(worker)
+    end(attempt, Outcome(outcome), error, permanent=True, exit_code=1 if error else 0)
     job.refresh_from_db()
     return job
 
@@ -119,7 +119,7 @@ def test_a_job_that_starts_while_it_is_edited_keeps_its_prompt(
     edit = queue.edit
 
     def edit_late(job, **options):
-        queue.claim(worker)
+        claim(worker)
         edit(job, **options)
 
     monkeypatch.setattr(queue, "edit", edit_late)
@@ -209,7 +209,7 @@ def test_acting_on_a_job_that_is_gone_is_not_found(admin_client):
 
 def test_a_jobs_page_shows_its_attempts_newest_first(admin_client, failed, worker):
     queue.retry(failed)
-    [second] = queue.claim(worker)
+    [second] = claim(worker)
     page = text(admin_client.get(url(Job, "change", failed.pk)))
     first = JobAttempt.objects.get(job=failed, number=1)
     newer, older = (url(JobAttempt, "change", run.pk) for run in (second, first))

@@ -11,6 +11,8 @@ from sessions_app import transcript
 from sessions_app.models import Session, SessionMessage
 from sessions_app.transcript import NewMessage
 from tests.integration.admin_pages import act, client_of, confirm, staff, text, url
+from jobs_app.outcomes import Outcome
+from tests.leasing import claim, end
 
 MODELS = [Session, SessionMessage, Job, JobAttempt, Worker, ProjectTrust]
 VIEW = [f"{model._meta.app_label}.view_{model._meta.model_name}" for model in MODELS]
@@ -36,8 +38,8 @@ def rows(session, worker):
     """One row of each model; the job has failed, so that all but cancelling is possible."""
     [message] = transcript.append([NewMessage(session.pk, session.provider, "user", "{}")])
     job = queue.enqueue(session, "Look")
-    [attempt] = queue.claim(worker)
-    queue.fail(attempt, queue.RunReport("failed", "No."), permanent=True)
+    [attempt] = claim(worker)
+    end(attempt, Outcome.FAILED, "No.", permanent=True)
     trust = ProjectTrust.objects.create(path="project", trusted_by="root")
     return dict(zip(MODELS, [session, message, job, attempt, worker, trust], strict=True))
 

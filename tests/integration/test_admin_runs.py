@@ -9,11 +9,12 @@ from django.contrib.admin.utils import quote
 from django.utils import timezone
 
 from jobs_app import queue
-from jobs_app.leases import RunReport
 from jobs_app.models import Job, JobAttempt, ProjectTrust, Worker
 from sessions_app.models import Session
 from sessions_app.providers import Usage
 from tests.integration.admin_pages import errors, staff, text, url
+from jobs_app.outcomes import Outcome
+from tests.leasing import claim, end
 
 USAGE = Usage(1200, 200, 0, 34, 5)
 
@@ -21,11 +22,9 @@ USAGE = Usage(1200, 200, 0, 34, 5)
 @pytest.fixture
 def attempt(session, worker):
     queue.enqueue(session, "Look around")
-    [run] = queue.claim(worker)
-    report = RunReport(
-        "succeeded", exit_code=0, usage=USAGE, raw_usage={"in": 1}, cost_usd=Decimal("0.0123")
-    )
-    queue.complete(run, report)
+    [run] = claim(worker)
+    left = {"usage": USAGE, "raw_usage": {"in": 1}, "cost_usd": Decimal("0.0123")}
+    end(run, Outcome.SUCCEEDED, exit_code=0, **left)
     run.refresh_from_db()
     return run
 

@@ -10,6 +10,7 @@ from sessions_app import transcript
 from sessions_app.models import Session, SessionMessage
 from sessions_app.transcript import NewMessage
 from tests.integration.admin_pages import act, confirm, errors, said, staff, text, url
+from tests.leasing import claim
 
 
 def add_messages(session, count=1, tokens=None):
@@ -162,7 +163,7 @@ def test_deleting_asks_with_the_number_of_messages_and_jobs(admin_client, sessio
 
 def test_a_session_with_a_running_job_is_not_deleted(admin_client, session, worker):
     queue.enqueue(session, "Look")
-    queue.claim(worker)
+    claim(worker)
     response = admin_client.post(url(Session, "delete", session.pk), {"post": "yes"}, follow=True)
     [sentence] = said(response)
     assert sentence == (
@@ -175,7 +176,7 @@ def test_a_session_with_a_running_job_is_not_deleted(admin_client, session, work
 def test_one_running_session_keeps_all_of_a_bulk_deletion(admin_client, make_session, worker):
     idle, busy = make_session("idle"), make_session("busy")
     queue.enqueue(busy, "Look")
-    queue.claim(worker)
+    claim(worker)
     [sentence] = said(confirm(admin_client, Session, [idle, busy]))
     assert "“busy” has a running job" in sentence
     assert Session.objects.count() == 2

@@ -13,9 +13,9 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connection, transaction
 
-from jobs_app import hosts
 from jobs_app.models import JobAttempt
 from jobs_app.queue import claim, enqueue
+from jobs_app.worker.upkeep import new_worker
 from sessions_app import changes
 from sessions_app.models import Session
 
@@ -153,7 +153,7 @@ def test_a_claim_rings_for_pages_and_wakes_no_worker_on_postgresql(session):
 
 
 def _claim() -> list[JobAttempt]:
-    worker = hosts.new_worker("0", 1)
+    worker = new_worker("0", 1)
     worker.save(force_insert=True)
     try:
         return claim(worker)

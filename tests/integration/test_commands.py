@@ -8,10 +8,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from jobs_app import queue
-from jobs_app.leases import RunReport
-from jobs_app.models import Job, Outcome
+from jobs_app.models import Job
+from jobs_app.outcomes import Outcome
 from sessions_app.models import Session
+from tests.leasing import claim, end
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
@@ -112,11 +112,11 @@ def test_retry_of_an_archived_session_says_what_to_do(session):
 
 def test_queue_status_tells_counts_runs_waits_and_workers(session, make_session, worker):
     running = Job.objects.enqueue(session, "Run me")
-    queue.claim(worker)
+    claim(worker)
     waiting = Job.objects.enqueue(make_session("other"), "Wait")
     until = timezone.now() + timedelta(hours=1)
-    (attempt,) = queue.claim(worker)
-    queue.defer(attempt, RunReport(Outcome.RATE_LIMITED, "At the limit."), until)
+    (attempt,) = claim(worker)
+    end(attempt, Outcome.RATE_LIMITED, "At the limit.", until=until)
     found = json.loads(run("queue_status", "--json"))
     assert found["jobs"] == {
         "pending": 1, "processing": 1, "completed": 0, "failed": 0, "cancelled": 0

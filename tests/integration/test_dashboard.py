@@ -9,10 +9,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs_app import queue, status
-from jobs_app.leases import RunReport
-from jobs_app.models import Job, Outcome, Worker
+from jobs_app import status
+from jobs_app.models import Job, Worker
+from jobs_app.outcomes import Outcome
 from pokecode_site.pages import dashboard
+from tests.leasing import claim, end
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +34,7 @@ def test_a_new_site_says_what_to_do_first(admin_client):
 
 def test_a_running_job_shows_with_its_session_and_a_stop_button(admin_client, session, worker):
     job = Job.objects.enqueue(session, "Count the lines.")
-    queue.claim(worker)
+    claim(worker)
     shown = index(admin_client)
     assert "Count the lines." in shown and session.name in shown
     assert reverse("admin:sessions_app_session_job", args=[session.pk, job.pk, "cancel"]) in shown
@@ -42,7 +43,7 @@ def test_a_running_job_shows_with_its_session_and_a_stop_button(admin_client, se
 
 def test_a_long_prompt_is_not_read_for_its_title(session, worker):
     Job.objects.enqueue(session, "Read this.\n" + "x" * 100_000)
-    queue.claim(worker)
+    claim(worker)
     with CaptureQueriesContext(connection) as queries:
         (run,) = status.running()
         assert run.job.title == "Read this."
@@ -52,8 +53,8 @@ def test_a_long_prompt_is_not_read_for_its_title(session, worker):
 
 def test_a_recent_failure_shows_why(admin_client, session, worker):
     Job.objects.enqueue(session, "Break it.", max_attempts=1)
-    (attempt,) = queue.claim(worker)
-    queue.fail(attempt, RunReport(Outcome.FAILED, "There is no such model."), permanent=True)
+    (attempt,) = claim(worker)
+    end(attempt, Outcome.FAILED, "There is no such model.", permanent=True)
     assert "There is no such model." in index(admin_client)
 
 
@@ -98,7 +99,7 @@ def test_the_demo_says_that_it_is_one(admin_client, settings):
 
 def test_everybody_sees_only_what_they_may(client, django_user_model, session, worker):
     Job.objects.enqueue(session, "A secret prompt.")
-    queue.claim(worker)
+    claim(worker)
     user = django_user_model.objects.create_user("staff", is_staff=True)
     client.force_login(user)
     assert "A secret prompt." not in index(client) and session.name not in index(client)
@@ -118,6 +119,6 @@ def test_many_jobs_cost_no_more_queries(
 ):
     for number in range(4):
         Job.objects.enqueue(make_session(f"s{number}"), "Run.")
-    queue.claim(worker, 4)
+    claim(worker, 4)
     with django_assert_max_num_queries(16):
         admin_client.get(reverse("admin:dashboard"))

@@ -7,17 +7,19 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from jobs_app import hosts, queue
-from jobs_app.leases import RunReport
-from jobs_app.models import Job, Outcome, Worker
+from jobs_app import queue
+from jobs_app.models import Job, Worker
+from jobs_app.outcomes import Outcome
 from jobs_app.worker.looking import look
+from jobs_app.worker.upkeep import new_worker
 from sessions_app.models import Session
 from tests.integration.admin_pages import url, words
+from tests.leasing import claim, end
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
 FIVE_PAST_TWO = datetime(2031, 5, 6, 14, 5, tzinfo=UTC)
-LIMIT = RunReport(Outcome.RATE_LIMITED, "Claude Code has reached a usage limit.")
+LIMIT = "Claude Code has reached a usage limit."
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def clock(monkeypatch):
 
 def deferred(session, worker, until) -> Job:
     job = Job.objects.enqueue(session, "Go on")
-    queue.defer(queue.claim(worker)[0], LIMIT, until)
+    end(claim(worker)[0], Outcome.RATE_LIMITED, LIMIT, until=until)
     return job
 
 
@@ -42,15 +44,15 @@ def test_it_starts_at_its_time_after_a_restart_too(session, worker, clock, resta
     job = deferred(session, worker, FIVE_PAST_TWO)
     if restarts:
         Worker.objects.all().delete()
-        worker = hosts.new_worker("test", concurrency=4)
+        worker = new_worker("test", concurrency=4)
         worker.save()
     clock(FIVE_PAST_TWO - timedelta(milliseconds=250))
     early = look(worker, free=4)
-    assert (early.plans, early.seconds_to_next) == ([], 0.25)
+    assert (early.claims, early.seconds_to_next) == ([], 0.25)
     assert not early.queue_is_empty
     clock(FIVE_PAST_TWO)
-    [plan] = look(worker, free=4).plans
-    assert (plan.attempt.job_id, plan.attempt.job.attempts) == (job.pk, 1)
+    [claimed] = look(worker, free=4).claims
+    assert (claimed.attempt.job_id, claimed.attempt.job.attempts) == (job.pk, 1)
 
 
 def test_the_status_tells_until_when_it_waits(session, worker, capsys):
@@ -58,9 +60,9 @@ def test_the_status_tells_until_when_it_waits(session, worker, capsys):
     call_command("queue_status", "--json")
     [waiting] = json.loads(capsys.readouterr().out)["waiting"]
     assert (waiting["job"], waiting["until"]) == (job.pk, "2031-05-06T14:05:00+00:00")
-    assert waiting["error"] == LIMIT.error
+    assert waiting["error"] == LIMIT
     call_command("queue_status")
-    assert f"until 2031-05-06 14:05:00 UTC  {LIMIT.error}" in capsys.readouterr().out
+    assert f"until 2031-05-06 14:05:00 UTC  {LIMIT}" in capsys.readouterr().out
 
 
 def test_the_status_counts_the_waiting_jobs_that_it_does_not_list(make_session, worker, capsys):
@@ -83,4 +85,4 @@ def test_the_pages_tell_until_when_it_waits(admin_client, session, worker, page)
     }
     shown = words(admin_client.get(addresses[page]))
     assert "2031-05-06 14:05:00" in shown
-    assert LIMIT.error in shown
+    assert LIMIT in shown

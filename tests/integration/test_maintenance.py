@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs_app import queue
 from jobs_app.agents.base import RUN_MARKER
 from jobs_app.models import Job, JobAttempt, JobStatus, Worker
 from jobs_app.worker import sweeps
 from jobs_app.worker.processor import _beat
 from jobs_app.worker.sweeps import RescueCount
+from tests.leasing import claim
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
@@ -23,7 +23,7 @@ LONG_AGO = timedelta(hours=1)
 @pytest.fixture
 def attempt(session, worker):
     Job.objects.enqueue(session, "Do it")
-    return queue.claim(worker)[0]
+    return claim(worker)[0]
 
 
 @pytest.fixture

@@ -9,27 +9,30 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs_app import claiming, hosts, leases, queue
-from jobs_app.leases import RunReport
-from jobs_app.models import Job, JobAttempt, JobStatus, Outcome
+from asgiref.sync import sync_to_async
+from jobs_app import claiming, leases, queue
+from jobs_app.claiming import Facts
+from jobs_app.models import Job, JobAttempt, JobStatus
+from jobs_app.outcomes import Outcome
 from jobs_app.trusts import trust
+from jobs_app.worker.upkeep import new_worker
 from sessions_app import transcript
 from sessions_app.transcript import NewMessage
+from tests.leasing import claim, end
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
-DONE = RunReport(Outcome.SUCCEEDED)
 
 
 def test_the_oldest_job_is_claimed_first(make_session, worker):
     jobs = [Job.objects.enqueue(make_session(name), name) for name in ("a", "b", "c")]
-    claimed = [queue.claim(worker)[0].job_id for _ in jobs]
+    claimed = [claim(worker)[0].job_id for _ in jobs]
     assert claimed == [job.pk for job in jobs]
 
 
 def test_a_claim_marks_job_and_session_as_working(session, worker):
     job = Job.objects.enqueue(session, "Do it")
-    (attempt,) = queue.claim(worker)
+    (attempt,) = claim(worker)
     job.refresh_from_db()
     session.refresh_from_db()
     assert (job.status, job.attempts) == (JobStatus.PROCESSING, 1)
@@ -45,7 +48,7 @@ def test_only_a_claim_does_not_wait_for_the_disk(session, worker, monkeypatch, i
     if is_in_vain:
         monkeypatch.setattr(leases, "settle", fails)
     with CaptureQueriesContext(connection) as claim:
-        attempts = queue.claim(worker)
+        attempts = claim(worker)
     assert bool(attempts) is not is_in_vain
     statements = "".join(query["sql"] for query in claim.captured_queries)
     assert is_in_vain or NOT_WAITING[connection.vendor] in statements
@@ -65,43 +68,43 @@ SQLITE_FULL = 2
 
 def test_two_prompts_of_a_session_run_one_after_the_other(session, worker):
     first, second = (Job.objects.enqueue(session, text) for text in ("one", "two"))
-    (attempt,) = queue.claim(worker, limit=10)
+    (attempt,) = claim(worker, limit=10)
     assert attempt.job_id == first.pk
-    assert queue.claim(worker, limit=10) == []
-    queue.complete(attempt, DONE)
-    assert [run.job_id for run in queue.claim(worker, limit=10)] == [second.pk]
+    assert claim(worker, limit=10) == []
+    end(attempt, Outcome.SUCCEEDED)
+    assert [run.job_id for run in claim(worker, limit=10)] == [second.pk]
 
 
 def test_a_later_prompt_waits_while_an_earlier_one_backs_off(session, worker):
     Job.objects.enqueue(session, "one")
     Job.objects.enqueue(session, "two")
-    queue.fail(queue.claim(worker)[0], RunReport(Outcome.FAILED, "Broken."))
-    assert queue.claim(worker, limit=10) == []
+    end(claim(worker)[0], Outcome.FAILED, "Broken.")
+    assert claim(worker, limit=10) == []
 
 
 def test_a_job_waits_for_its_time(session, worker):
     job = Job.objects.enqueue(session, "one")
     Job.objects.filter(pk=job.pk).update(next_retry_at=timezone.now() + timedelta(hours=1))
-    assert queue.claim(worker) == []
+    assert claim(worker) == []
     Job.objects.filter(pk=job.pk).update(next_retry_at=timezone.now() - timedelta(seconds=1))
-    assert len(queue.claim(worker)) == 1
+    assert len(claim(worker)) == 1
 
 
 def test_an_older_job_that_is_retried_does_not_run_beside_a_newer_one(session, worker):
     older = Job.objects.enqueue(session, "older")
     newer = Job.objects.enqueue(session, "newer")
-    queue.fail(queue.claim(worker)[0], RunReport(Outcome.FAILED, "No."), permanent=True)
-    (attempt,) = queue.claim(worker)
+    end(claim(worker)[0], Outcome.FAILED, "No.", permanent=True)
+    (attempt,) = claim(worker)
     assert attempt.job_id == newer.pk
     older.retry()
-    assert queue.claim(worker) == []
-    queue.complete(attempt, DONE)
-    assert queue.claim(worker)[0].job_id == older.pk
+    assert claim(worker) == []
+    end(attempt, Outcome.SUCCEEDED)
+    assert claim(worker)[0].job_id == older.pk
 
 
 def test_the_database_itself_refuses_a_second_open_run_of_a_session(session, worker):
     job = Job.objects.enqueue(session, "one")
-    queue.claim(worker)
+    claim(worker)
     with pytest.raises(IntegrityError):
         JobAttempt.objects.create(
             job=job, session=session, number=2, worker_id=worker.pk, host=worker.host
@@ -110,38 +113,45 @@ def test_the_database_itself_refuses_a_second_open_run_of_a_session(session, wor
 
 def test_a_session_that_another_claim_took_at_once_is_left_alone(session, worker, monkeypatch):
     Job.objects.enqueue(session, "one")
-    (attempt,) = queue.claim(worker)
+    (attempt,) = claim(worker)
     second = Job.objects.enqueue(session, "two")
-    claims = [claiming.Claim(second, 0, True, False, None, None, None)]
-    monkeypatch.setattr(claiming, "runnable", lambda *arguments: claims)
-    assert queue.claim(worker) == []
+    monkeypatch.setattr(claiming, "runnable", lambda *arguments: [second])
+    assert claim(worker) == []
     assert list(JobAttempt.objects.open()) == [attempt]
 
 
 def say(session, kind: str, conversation: str) -> None:
     row = NewMessage(session.pk, session.provider, kind, "{}", provider_session_id=conversation)
-    transcript.store([row])
+    transcript.append([row])
 
 
 def test_a_conversation_is_resumed_only_where_the_agent_has_answered_in_it(session, worker):
     for kind in ("system", "error"):
         say(session, kind, "never")
     Job.objects.enqueue(session, "one")
-    (plan,) = queue.claim_plans(worker, 1)
-    assert (plan.conversation, plan.previous_usage, plan.is_trusted) == (None, None, False)
+    (claimed,) = leases.claim(worker)
+    assert claimed.facts == Facts(0, None, False, None)
     say(session, "assistant", "first")
     say(session, "system", "never")
-    spent = RunReport(Outcome.SUCCEEDED, provider_session_id="first", raw_usage={"in": 7})
-    queue.complete(plan.attempt, spent)
+    left = {"provider_session_id": "first", "raw_usage": {"in": 7}}
+    end(claimed.attempt, Outcome.SUCCEEDED, **left)
     trust([session.project_path], by="test")
     Job.objects.enqueue(session, "two")
-    (plan,) = queue.claim_plans(worker, 1)
-    assert (plan.conversation, plan.previous_usage, plan.is_trusted) == ("first", {"in": 7}, True)
-    queue.complete(plan.attempt, DONE)
+    (claimed,) = leases.claim(worker)
+    assert claimed.facts == Facts(0, "first", True, {"in": 7})
+    end(claimed.attempt, Outcome.SUCCEEDED)
     say(session, "result", "second")
     Job.objects.enqueue(session, "three")
-    (plan,) = queue.claim_plans(worker, 1)
-    assert (plan.conversation, plan.previous_usage) == ("second", None)
+    (claimed,) = leases.claim(worker)
+    assert claimed.facts == Facts(0, "second", True, None)
+
+
+async def test_what_was_claimed_is_whole_and_asks_the_database_for_nothing(session, worker):
+    await sync_to_async(Job.objects.enqueue)(session, "one")
+    (claimed,) = await sync_to_async(leases.claim)(worker)
+    assert claimed.attempt.job.title == "one"
+    assert claimed.attempt.session.name == session.name
+    assert claimed.attempt.job.created_at <= claimed.attempt.started_at
 
 
 def test_workers_that_claim_at_once_share_the_jobs_without_doubles(make_session):
@@ -153,18 +163,18 @@ def test_workers_that_claim_at_once_share_the_jobs_without_doubles(make_session)
     lock = threading.Lock()
 
     def work() -> None:
-        row = hosts.new_worker("test", concurrency=1)
+        row = new_worker("test", concurrency=1)
         row.save()
         try:
             while Job.objects.unfinished().exists():
-                for attempt in queue.claim(row, limit=2):
+                for attempt in claim(row, limit=2):
                     with lock:
                         claimed[attempt.job_id] += 1
                         overlaps.extend([attempt.session_id] * (attempt.session_id in active))
                         active.add(attempt.session_id)
                     with lock:
                         active.discard(attempt.session_id)
-                    assert queue.complete(attempt, DONE)
+                    assert end(attempt, Outcome.SUCCEEDED)
         finally:
             connection.close()
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
@@ -12,6 +13,7 @@ from jobs_app import claiming, queue
 from jobs_app.models import Job, JobAttempt, JobStatus
 from jobs_app.worker import looking, sweeps
 from sessions_app.ids import new_id
+from tests.leasing import claim
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
@@ -65,7 +67,7 @@ def cost_of_a_claim(worker, sessions, depth: int) -> int:
     """With so many more prompts behind the running one of each session."""
     for session in sessions:
         enqueue_many(session, depth)
-    return cost(lambda: queue.claim(worker, limit=4))
+    return cost(lambda: claim(worker, limit=4))
 
 
 def run_many(session, worker, count: int) -> None:
@@ -83,9 +85,9 @@ def run_many(session, worker, count: int) -> None:
 def test_a_prompt_behind_hundreds_that_must_wait_is_claimed(make_session, worker):
     busy, free = make_session("busy"), make_session("free")
     enqueue_many(busy, 300)
-    queue.claim(worker)
+    claim(worker)
     job = Job.objects.enqueue(free, "Do it")
-    assert [run.job_id for run in queue.claim(worker, limit=4)] == [job.pk]
+    assert [run.job_id for run in claim(worker, limit=4)] == [job.pk]
 
 
 def test_one_claim_fills_all_slots_where_one_session_has_the_oldest_prompts(make_session, worker):
@@ -93,28 +95,28 @@ def test_one_claim_fills_all_slots_where_one_session_has_the_oldest_prompts(make
     enqueue_many(first, 300)
     later = [Job.objects.enqueue(session, "Do it") for session in (second, third)]
     oldest = Job.objects.filter(session=first).earliest("pk")
-    claimed = [run.job_id for run in queue.claim(worker, limit=4)]
+    claimed = [run.job_id for run in claim(worker, limit=4)]
     assert claimed == [oldest.pk, *(job.pk for job in later)]
 
 
 def test_a_claim_takes_as_many_jobs_as_it_may_beyond_its_window(make_session, worker, monkeypatch):
     monkeypatch.setattr(claiming, "WINDOW", 0)
     jobs = [Job.objects.enqueue(make_session(name), "Do it") for name in "abcdef"]
-    claimed = [run.job_id for run in queue.claim(worker, limit=5)]
+    claimed = [run.job_id for run in claim(worker, limit=5)]
     assert claimed == [job.pk for job in jobs[:5]]
 
 
 def test_a_job_with_an_id_of_another_kind_is_claimed_too(session, worker):
     data = {"prompt": "Do it", "projectPath": session.project_path}
     job = Job.objects.create(pk="zz-imported", session=session, data=data)
-    assert [run.job_id for run in queue.claim(worker)] == [job.pk]
+    assert [run.job_id for run in claim(worker)] == [job.pk]
 
 
 def test_a_claim_costs_no_more_where_twenty_times_as_many_prompts_wait(make_session, worker):
     sessions = [make_session(name) for name in ("one", "two", "three")]
     for session in sessions:
         Job.objects.enqueue(session, "Do it")
-    assert len(queue.claim(worker, limit=4)) == len(sessions)
+    assert len(claim(worker, limit=4)) == len(sessions)
     short = cost_of_a_claim(worker, sessions, 1000)
     long = cost_of_a_claim(worker, sessions, 20_000)
     assert 0 < long < 2 * short
@@ -125,7 +127,7 @@ def test_a_claim_costs_no_more_where_twenty_times_as_many_prompts_wait(make_sess
     [
         lambda session, worker: list(JobAttempt.objects.held_by(worker.pk)),
         lambda session, worker: sweeps.rescue(),
-        lambda session, worker: sweeps.prune_batch(),
+        lambda session, worker: queue.prune(timedelta(days=30)),
         lambda session, worker: looking.look(worker, 1),
         lambda session, worker: queue.enqueue(session, "Do it"),
     ],

@@ -11,18 +11,20 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jobs_app import claiming, hosts, queue, status
-from jobs_app.leases import RunReport
-from jobs_app.models import Job, JobAttempt, JobStatus, Outcome, SessionHost, Worker
+from jobs_app import claiming, queue, status
+from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker
+from jobs_app.outcomes import Outcome
+from jobs_app.worker.upkeep import new_worker
 from sessions_app.models import Session
 from tests.integration.admin_pages import said, staff, url, words
+from tests.leasing import claim, end
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
 def elsewhere(db) -> Worker:
-    row = hosts.new_worker("test", concurrency=4)
+    row = new_worker("test", concurrency=4)
     row.host = "elsewhere"
     row.save()
     return row
@@ -30,7 +32,7 @@ def elsewhere(db) -> Worker:
 
 def run_once(session, worker) -> None:
     Job.objects.enqueue(session, "first")
-    queue.complete(queue.claim(worker)[0], RunReport(Outcome.SUCCEEDED))
+    end(claim(worker)[0], Outcome.SUCCEEDED)
 
 
 def silence(worker) -> None:
@@ -49,14 +51,14 @@ def move(client, session, host):
 def test_a_session_stays_with_the_host_of_its_first_run(session, worker, elsewhere):
     run_once(session, worker)
     job = Job.objects.enqueue(session, "second")
-    assert queue.claim(elsewhere) == []
-    assert [run.job_id for run in queue.claim(worker)] == [job.pk]
+    assert claim(elsewhere) == []
+    assert [run.job_id for run in claim(worker)] == [job.pk]
 
 
 def test_a_host_takes_the_sessions_that_no_host_has(session, make_session, worker, elsewhere):
     run_once(session, worker)
     job = Job.objects.enqueue(make_session("new"), "go")
-    assert [run.job_id for run in queue.claim(elsewhere)] == [job.pk]
+    assert [run.job_id for run in claim(elsewhere)] == [job.pk]
 
 
 def test_prompts_of_a_host_without_a_worker_are_told(session, worker, elsewhere, capsys):
@@ -74,13 +76,13 @@ def test_a_moved_session_runs_on_its_new_host_only(session, worker, elsewhere, c
     Job.objects.enqueue(session, "second")
     call_command("move_session", session.pk, "elsewhere")
     assert "moved to elsewhere" in capsys.readouterr().out
-    assert queue.claim(worker) == []
-    assert len(queue.claim(elsewhere)) == 1
+    assert claim(worker) == []
+    assert len(claim(elsewhere)) == 1
 
 
 def test_a_running_session_is_not_moved_unless_its_worker_is_gone(session, worker, elsewhere):
     job = Job.objects.enqueue(session, "first")
-    queue.claim(worker)
+    claim(worker)
     with pytest.raises(ValidationError, match="cancel its job first"):
         queue.move(session, "elsewhere")
     silence(worker)
@@ -88,7 +90,7 @@ def test_a_running_session_is_not_moved_unless_its_worker_is_gone(session, worke
     job.refresh_from_db()
     assert job.status == JobStatus.PENDING
     Job.objects.update(next_retry_at=None)
-    assert len(queue.claim(elsewhere)) == 1
+    assert len(claim(elsewhere)) == 1
 
 
 @pytest.mark.parametrize("change", ["moved", "archived"])
@@ -98,16 +100,16 @@ def test_a_claim_that_has_read_a_session_before_it_changed_takes_nothing(
     """On SQLite no claim can: it keeps everybody else from writing."""
     run_once(session, worker)
     job = Job.objects.enqueue(session, "second")
-    runnable = claiming.runnable
+    select = claiming._select
 
     def change_behind(*arguments):
-        claims = runnable(*arguments)
+        found = select(*arguments)
         if connection.vendor == "postgresql":
             in_thread(lambda: change_it(session, change))
-        return claims
+        return found
 
-    monkeypatch.setattr(claiming, "runnable", change_behind)
-    claimed = queue.claim(worker)
+    monkeypatch.setattr(claiming, "_select", change_behind)
+    claimed = claim(worker)
     expected = [] if connection.vendor == "postgresql" else [job.pk]
     assert [run.job_id for run in claimed] == expected
     assert list(JobAttempt.objects.open().values_list("job_id", flat=True)) == expected
@@ -144,7 +146,7 @@ def test_a_move_waits_for_a_claim_that_is_under_way(session, worker, elsewhere):
 
     mover = threading.Thread(target=move_it)
     with transaction.atomic():
-        queue.claim(worker)
+        claim(worker)
         mover.start()
         mover.join(0.5)  # where it does not wait, it has moved the session by then
     mover.join()
@@ -162,7 +164,7 @@ def test_a_session_is_not_moved_to_what_is_no_host(session, worker, host):
 
 def test_a_run_whose_host_is_gone_is_told(admin_client, session, worker, elsewhere, capsys):
     Job.objects.enqueue(session, "first")
-    queue.claim(worker)
+    claim(worker)
     silence(worker)
     call_command("queue_status")
     shown = capsys.readouterr().out
@@ -185,8 +187,8 @@ def test_a_session_is_moved_on_its_page(admin_client, session, worker, elsewhere
     ]
     assert "Moved to elsewhere." in LogEntry.objects.values_list("change_message", flat=True)
     Job.objects.enqueue(session, "second")
-    assert queue.claim(worker) == []
-    assert len(queue.claim(elsewhere)) == 1
+    assert claim(worker) == []
+    assert len(claim(elsewhere)) == 1
 
 
 def test_a_host_that_is_gone_shows_on_the_pages_of_its_sessions(
@@ -217,7 +219,7 @@ def test_a_session_is_moved_on_its_page_only_to_where_a_worker_runs(
 
 def test_a_running_session_is_not_moved_on_its_page(admin_client, session, worker, elsewhere):
     Job.objects.enqueue(session, "first")
-    queue.claim(worker)
+    claim(worker)
     [refusal] = said(move(admin_client, session, "elsewhere"))
     assert "cancel its job first" in refusal
     assert home(session) == worker.host

@@ -18,10 +18,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobs_app import claiming, hosts, queue
-from jobs_app.leases import RunReport
-from jobs_app.models import Job, JobAttempt, Outcome, Worker
+from jobs_app import claiming, leases, queue
+from jobs_app.models import Job, JobAttempt, Worker
+from jobs_app.outcomes import Outcome
+from jobs_app.worker.upkeep import new_worker
 from sessions_app.models import Session
+from tests.leasing import claim, end
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
@@ -63,27 +65,27 @@ class JobModel:
 
 ENDINGS = {
     "complete": (
-        lambda run: queue.complete(run, RunReport(Outcome.SUCCEEDED)),
+        lambda run: end(run, Outcome.SUCCEEDED),
         lambda job: job.end("completed"),
     ),
     "fail": (
-        lambda run: queue.fail(run, RunReport(Outcome.FAILED, "Broken.")),
+        lambda run: end(run, Outcome.FAILED, "Broken."),
         lambda job: job.fail(),
     ),
     "fail for good": (
-        lambda run: queue.fail(run, RunReport(Outcome.FAILED, "Broken."), permanent=True),
+        lambda run: end(run, Outcome.FAILED, "Broken.", permanent=True),
         lambda job: job.end("cancelled" if job.cancel_asked else "failed"),
     ),
     "release": (
-        lambda run: queue.release(run, RunReport(Outcome.INTERRUPTED)),
+        lambda run: end(run, Outcome.INTERRUPTED),
         lambda job: job.end(PENDING, refund=True),
     ),
     "defer": (
-        lambda run: queue.defer(run, RunReport(Outcome.RATE_LIMITED), timezone.now() + LATER),
+        lambda run: end(run, Outcome.RATE_LIMITED, until=timezone.now() + LATER),
         lambda job: job.end(PENDING, refund=True, waits=True),
     ),
     "end cancelled": (
-        lambda run: queue.end_cancelled(run, RunReport(Outcome.CANCELLED)),
+        lambda run: end(run, Outcome.CANCELLED),
         lambda job: job.end("cancelled"),
     ),
 }
@@ -94,7 +96,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @initialize()
     def start(self):
-        self.worker = hosts.new_worker("test", concurrency=4)
+        self.worker = new_worker("test", concurrency=4)
         self.worker.save()
         create = partial(Session.objects.create_for_path, self.directory)
         self.sessions = [create() for _ in range(SESSIONS)]
@@ -178,7 +180,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 4))
     def claim(self, limit):
         expected = [job for job in self.jobs if self.is_runnable(job)][:limit]
-        claimed = queue.claim(self.worker, limit)
+        claimed = claim(self.worker, limit)
         assert [run.job_id for run in claimed] == [job.pk for job in expected]
         for job, run in zip(expected, claimed, strict=True):
             job.status, job.run, job.waits = PROCESSING, run, False
@@ -203,7 +205,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(pick=PICK)
     def rescue(self, pick):
         job = self.running[pick % len(self.running)]
-        assert queue.rescue(JobAttempt.objects.select_related("job", "session").get(pk=job.run.pk))
+        assert leases.rescue(JobAttempt.objects.select_related("job", "session").get(pk=job.run.pk))
         self.messages[job.session] += 1  # says what happened
         self.closed.append(job.run)
         job.fail()
@@ -281,11 +283,11 @@ class QueueMachine(RuleBasedStateMachine):
         self.closed = [run for run in self.closed if run.job_id != job.pk]
 
 
-@pytest.mark.parametrize(
-    "source", [claiming.OLDEST, claiming.FIRST_OF_SESSION], ids=["oldest", "first of session"]
-)
-def test_any_order_of_verbs_leaves_what_the_model_says(tmp_path, monkeypatch, source):
-    monkeypatch.setattr(claiming, "OLDEST", source)
+@pytest.mark.parametrize("heads", [False, True], ids=["oldest", "first of session"])
+def test_any_order_of_verbs_leaves_what_the_model_says(tmp_path, monkeypatch, heads):
+    select = claiming._select
+    if heads:
+        monkeypatch.setattr(claiming, "_select", lambda window, _, *rest: select(0, True, *rest))
     machine = type("Machine", (QueueMachine,), {"directory": str(tmp_path)})
     run_state_machine_as_test(
         machine,

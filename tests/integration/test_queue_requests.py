@@ -4,15 +4,16 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from jobs_app import queue
-from jobs_app.leases import RunReport
-from jobs_app.models import Job, JobStatus, Outcome
+from jobs_app.models import Job, JobStatus
+from jobs_app.outcomes import Outcome
 from sessions_app.models import Session, SessionState
+from tests.leasing import claim, end
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
 
 def fail(attempt):
-    return queue.fail(attempt, RunReport(Outcome.FAILED, "No."), permanent=True)
+    return end(attempt, Outcome.FAILED, "No.", permanent=True)
 
 
 def test_an_enqueued_job_holds_the_prompt_and_its_options(session):
@@ -75,9 +76,9 @@ def test_an_archived_session_takes_no_prompt_until_it_is_active_again(session, w
     Session.objects.filter(pk=session.pk).update(state=SessionState.INACTIVE)
     with pytest.raises(ValidationError, match="archived"):
         Job.objects.enqueue(session, "Do it")
-    assert queue.claim(worker) == []
+    assert claim(worker) == []
     Session.objects.filter(pk=session.pk).update(state=SessionState.ACTIVE)
-    assert len(queue.claim(worker)) == 1
+    assert len(claim(worker)) == 1
 
 
 def test_a_pending_job_can_be_edited_and_keeps_its_prompt_id(session):
@@ -90,7 +91,7 @@ def test_a_pending_job_can_be_edited_and_keeps_its_prompt_id(session):
 
 def test_a_started_job_cannot_be_edited(session, worker):
     job = Job.objects.enqueue(session, "Do it")
-    queue.claim(worker)
+    claim(worker)
     with pytest.raises(ValidationError, match="only a pending one can be edited"):
         queue.edit(job, prompt="Something else")
     assert Job.objects.get(pk=job.pk).prompt == "Do it"
@@ -101,38 +102,38 @@ def test_cancelling_a_waiting_job_ends_it_at_once(session, worker):
     assert job.cancel()
     assert job.status == JobStatus.CANCELLED
     assert job.completed_at is not None
-    assert queue.claim(worker) == []
+    assert claim(worker) == []
     assert not job.cancel()
 
 
 def test_cancelling_a_running_job_asks_its_worker(session, worker):
     job = Job.objects.enqueue(session, "Do it")
-    (attempt,) = queue.claim(worker)
+    (attempt,) = claim(worker)
     assert job.cancel()
     assert job.status == JobStatus.PROCESSING
     attempt.refresh_from_db()
     assert attempt.cancel_requested_at is not None
-    assert queue.end_cancelled(attempt, RunReport(Outcome.CANCELLED))
+    assert end(attempt, Outcome.CANCELLED)
     job.refresh_from_db()
     assert job.status == JobStatus.CANCELLED
 
 
 def test_a_job_whose_run_fails_after_a_cancel_is_not_tried_again(session, worker):
     job = Job.objects.enqueue(session, "Do it")
-    (attempt,) = queue.claim(worker)
+    (attempt,) = claim(worker)
     job.cancel()
-    queue.fail(attempt, RunReport(Outcome.FAILED, "Broken."))
+    end(attempt, Outcome.FAILED, "Broken.")
     job.refresh_from_db()
     assert job.status == JobStatus.CANCELLED
 
 
 def test_retry_queues_a_failed_job_again_with_all_its_attempts(session, worker):
     job = Job.objects.enqueue(session, "Do it")
-    fail(queue.claim(worker)[0])
+    fail(claim(worker)[0])
     assert Job.objects.get(pk=job.pk).status == JobStatus.FAILED
     assert job.retry()
     assert (job.status, job.attempts, job.error) == (JobStatus.PENDING, 0, None)
-    assert [run.number for run in queue.claim(worker)] == [2]
+    assert [run.number for run in claim(worker)] == [2]
 
 
 def test_retry_leaves_a_job_alone_that_has_not_failed(session):
@@ -149,11 +150,11 @@ def test_a_prompt_that_is_edited_and_run_again_keeps_its_group(session):
 def test_a_running_job_cannot_be_deleted_and_none_of_its_batch_is(session, make_session, worker):
     running = Job.objects.enqueue(session, "Do it")
     other = Job.objects.enqueue(make_session("two"), "Other")
-    queue.claim(worker)
+    claim(worker)
     with pytest.raises(ValidationError, match="is running: cancel it first"):
         queue.remove([running, other])
     assert Job.objects.count() == 2
-    queue.complete(running.runs.get(), RunReport(Outcome.SUCCEEDED))
+    end(running.runs.get(), Outcome.SUCCEEDED)
     assert queue.remove([running]) == 1
     assert not running.runs.exists()
 

@@ -8,9 +8,10 @@ import pytest
 from django.utils import timezone
 
 from jobs_app import leases, queue
-from jobs_app.leases import RunReport
-from jobs_app.models import Job, JobAttempt, JobStatus, Outcome
+from jobs_app.models import Job, JobAttempt, JobStatus
+from jobs_app.outcomes import Outcome
 from sessions_app.providers import Usage
+from tests.leasing import claim, end
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
@@ -18,7 +19,7 @@ pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 @pytest.fixture
 def attempt(session, worker):
     Job.objects.enqueue(session, "Do it")
-    return queue.claim(worker)[0]
+    return claim(worker)[0]
 
 
 def reload(attempt):
@@ -26,8 +27,8 @@ def reload(attempt):
 
 
 def test_the_prompt_becomes_one_user_message_however_often_the_job_runs(attempt, worker):
-    queue.release(attempt, RunReport(Outcome.INTERRUPTED))
-    (again,) = queue.claim(worker)
+    end(attempt, Outcome.INTERRUPTED)
+    (again,) = claim(worker)
     (message,) = again.session.messages.all()
     job = Job.objects.get(pk=attempt.job_id)
     assert message.pk == job.data["messageId"]
@@ -36,24 +37,24 @@ def test_the_prompt_becomes_one_user_message_however_often_the_job_runs(attempt,
 
 
 def test_a_prompt_that_is_edited_before_its_next_run_is_shown_anew(attempt, worker):
-    queue.release(attempt, RunReport(Outcome.INTERRUPTED))
+    end(attempt, Outcome.INTERRUPTED)
     queue.edit(Job.objects.get(), prompt="Do that")
-    queue.claim(worker)
+    claim(worker)
     prompts = [json.loads(row.content_data)["content"] for row in attempt.session.messages.all()]
     assert sorted(prompts) == ["Do it", "Do that"]
 
 
 def test_a_completed_run_keeps_its_facts(attempt):
-    report = RunReport(
+    assert end(
+        attempt,
         Outcome.SUCCEEDED,
         exit_code=0,
         provider_session_id="abc",
         usage=Usage(10, 3, 2, 5, 1),
         raw_usage={"a": [1]},
         cost_usd=Decimal("0.25"),
-        git_head_after="f" * 40,
+        git_head="f" * 40,
     )
-    assert queue.complete(attempt, report)
     run = reload(attempt)
     assert run.finished_at is not None
     assert (run.outcome, run.exit_code, run.provider_session_id) == ("succeeded", 0, "abc")
@@ -67,15 +68,15 @@ def test_a_completed_run_keeps_its_facts(attempt):
 def test_a_transient_failure_is_tried_again_later_and_later(attempt, worker):
     waits = []
     for _ in range(2):
-        queue.fail(attempt, RunReport(Outcome.FAILED, "Broken."))
+        end(attempt, Outcome.FAILED, "Broken.")
         job = Job.objects.get(pk=attempt.job_id)
         assert (job.status, job.error) == (JobStatus.PENDING, "Broken.")
         waits.append((job.next_retry_at - timezone.now()).total_seconds())
         Job.objects.update(next_retry_at=timezone.now())
-        (attempt,) = queue.claim(worker)
+        (attempt,) = claim(worker)
     assert 3.5 < waits[0] <= 5
     assert 7.5 < waits[1] <= 10
-    queue.fail(attempt, RunReport(Outcome.FAILED, "Broken."))
+    end(attempt, Outcome.FAILED, "Broken.")
     assert Job.objects.get(pk=attempt.job_id).status == JobStatus.FAILED
 
 
@@ -84,7 +85,7 @@ def test_backoff_is_capped():
 
 
 def test_a_permanent_failure_ends_the_job_at_once(attempt):
-    queue.fail(attempt, RunReport(Outcome.FAILED, "Not logged in."), permanent=True)
+    end(attempt, Outcome.FAILED, "Not logged in.", permanent=True)
     job = Job.objects.get(pk=attempt.job_id)
     assert (job.status, job.error, job.attempts) == (JobStatus.FAILED, "Not logged in.", 1)
 
@@ -93,9 +94,9 @@ def test_a_permanent_failure_ends_the_job_at_once(attempt):
 def test_a_shutdown_or_a_rate_limit_costs_no_attempt(attempt, verb):
     until = timezone.now() + timedelta(hours=2)
     if verb == "release":
-        queue.release(attempt, RunReport(Outcome.INTERRUPTED))
+        end(attempt, Outcome.INTERRUPTED)
     else:
-        queue.defer(attempt, RunReport(Outcome.RATE_LIMITED, "At the limit."), until)
+        end(attempt, Outcome.RATE_LIMITED, "At the limit.", until=until)
     job = Job.objects.get(pk=attempt.job_id)
     assert (job.status, job.attempts) == (JobStatus.PENDING, 0)
     assert job.next_retry_at == (None if verb == "release" else until)
@@ -104,18 +105,18 @@ def test_a_shutdown_or_a_rate_limit_costs_no_attempt(attempt, verb):
 @pytest.mark.parametrize(
     "write",
     [
-        lambda run: queue.complete(run, RunReport(Outcome.SUCCEEDED)),
-        lambda run: queue.fail(run, RunReport(Outcome.FAILED, "x")),
-        lambda run: queue.release(run, RunReport(Outcome.INTERRUPTED)),
-        lambda run: queue.defer(run, RunReport(Outcome.RATE_LIMITED), None),
-        lambda run: queue.end_cancelled(run, RunReport(Outcome.CANCELLED)),
-        queue.rescue,
+        lambda run: end(run, Outcome.SUCCEEDED),
+        lambda run: end(run, Outcome.FAILED, "x"),
+        lambda run: end(run, Outcome.INTERRUPTED),
+        lambda run: end(run, Outcome.RATE_LIMITED),
+        lambda run: end(run, Outcome.CANCELLED),
+        leases.rescue,
     ],
 )
 def test_a_run_whose_lease_moved_writes_nothing(attempt, worker, write):
-    queue.rescue(attempt)
+    leases.rescue(attempt)
     Job.objects.update(next_retry_at=None)
-    (successor,) = queue.claim(worker)
+    (successor,) = claim(worker)
     messages = attempt.session.messages.count()
     assert not write(attempt)
     job = Job.objects.get(pk=attempt.job_id)
@@ -128,7 +129,7 @@ def test_a_job_that_kills_its_worker_each_time_fails_with_the_reason(session, wo
     Job.objects.enqueue(session, "poison", max_attempts=2)
     for _ in range(2):
         Job.objects.update(next_retry_at=None)
-        assert queue.rescue(queue.claim(worker)[0])
+        assert leases.rescue(claim(worker)[0])
     job = Job.objects.get()
     assert job.status == JobStatus.FAILED
     assert "died during this run" in job.error

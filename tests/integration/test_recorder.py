@@ -3,18 +3,22 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import OperationalError
 
-from jobs_app import queue
-from jobs_app.leases import End, Ending, RunReport
-from jobs_app.models import Job, Outcome
+from jobs_app import leases, queue
+from jobs_app.leases import Ending
+from jobs_app.models import Job
+from jobs_app.outcomes import Outcome, Verdict
 from jobs_app.worker import recorder
 from jobs_app.worker.database import DatabaseThread
 from jobs_app.worker.recorder import Recorder
 from sessions_app import transcript
 from sessions_app.transcript import NewMessage
+from tests.leasing import claim
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
@@ -22,7 +26,7 @@ pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 @pytest.fixture
 def attempt(session, worker):
     Job.objects.enqueue(session, "Do it")
-    return queue.claim(worker)[0]
+    return claim(worker)[0]
 
 
 def message(attempt, text: str, **columns) -> NewMessage:
@@ -35,8 +39,8 @@ def record(use: Callable[[Recorder], Awaitable[object]]) -> tuple[object, list[s
     lost: list[str] = []
 
     async def main() -> object:
-        database = DatabaseThread()
-        writer = Recorder(database, lost.append)
+        database = DatabaseThread(30)
+        writer = Recorder(database, directory(), lost.append)
         task = asyncio.create_task(writer.run())
         try:
             return await asyncio.wait_for(use(writer), 20)
@@ -48,20 +52,23 @@ def record(use: Callable[[Recorder], Awaitable[object]]) -> tuple[object, list[s
     return asyncio.run(main()), lost
 
 
+def directory() -> Path:
+    return Path(settings.POKECODE_DATA_DIR)
+
+
 def stored(attempt) -> list[str]:
     rows = transcript.after(attempt.session_id, limit=10_000)
     return [row.content_data for row in rows if row.type == "assistant"]
 
 
-def completed(attempt) -> Ending:
-    return Ending(attempt, RunReport(Outcome.SUCCEEDED), End.COMPLETE)
+COMPLETED = Ending(Verdict(Outcome.SUCCEEDED))
 
 
 def test_messages_are_stored_in_order_and_before_the_end_of_their_run(attempt):
     async def use(writer):
         for number in range(3000):
             writer.add(attempt, message(attempt, str(number)))
-        return await writer.end(completed(attempt))
+        return await writer.end(attempt, COMPLETED)
 
     ended, lost = record(use)
     assert ended is True
@@ -71,12 +78,12 @@ def test_messages_are_stored_in_order_and_before_the_end_of_their_run(attempt):
 
 
 def test_output_of_a_run_whose_lease_moved_is_dropped_and_reported(attempt):
-    queue.rescue(attempt)
+    leases.rescue(attempt)
     before = stored(attempt)
 
     async def use(writer):
         writer.add(attempt, message(attempt, "late"))
-        return await writer.end(completed(attempt))
+        return await writer.end(attempt, COMPLETED)
 
     closed, lost = record(use)
     assert closed is False
@@ -89,7 +96,7 @@ def test_one_message_that_cannot_be_stored_does_not_take_its_neighbours_along(at
         writer.add(attempt, message(attempt, "before"))
         writer.add(attempt, replace(message(attempt, "lost"), session_id="no such session"))
         writer.add(attempt, message(attempt, "after"))
-        return await writer.end(completed(attempt))
+        return await writer.end(attempt, COMPLETED)
 
     record(use)
     assert stored(attempt) == ["before", "after"]
@@ -99,23 +106,23 @@ def test_a_database_that_is_locked_or_full_for_a_while_loses_nothing(attempt, mo
     failures = iter(["database is locked", "database or disk is full"])
     store = transcript.store
 
-    def failing(messages, states):
+    def failing(messages, batch, states):
         for reason in failures:
             raise OperationalError(reason)
-        return store(messages, states)
+        return store(messages, batch, states)
 
-    monkeypatch.setattr(queue.transcript, "store", failing)
+    monkeypatch.setattr(leases.transcript, "store", failing)
 
     async def use(writer):
         writer.add(attempt, message(attempt, "kept"))
-        return await writer.end(completed(attempt))
+        return await writer.end(attempt, COMPLETED)
 
     record(use)
     assert stored(attempt) == ["kept"]
 
 
 def test_a_commit_whose_answer_was_lost_stores_nothing_twice(attempt, monkeypatch):
-    commit, tries = queue.record, []
+    commit, tries = leases.record, []
 
     def unheard(group, receipt):
         held = commit(group, receipt)
@@ -124,14 +131,14 @@ def test_a_commit_whose_answer_was_lost_stores_nothing_twice(attempt, monkeypatc
             raise OperationalError("connection lost")
         return held
 
-    monkeypatch.setattr(queue, "record", unheard)
+    monkeypatch.setattr(leases, "record", unheard)
 
     async def use(writer):
         for text in ("one", "two"):
             writer.add(attempt, message(attempt, text))
         while len(tries) < 3:
             await asyncio.sleep(0.01)
-        return await writer.end(completed(attempt))
+        return await writer.end(attempt, COMPLETED)
 
     record(use)
     assert stored(attempt) == ["one", "two"]
@@ -142,14 +149,14 @@ def test_a_commit_whose_answer_was_lost_stores_nothing_twice(attempt, monkeypatc
 
 def test_a_recorder_that_stops_tells_the_runs_that_wait_for_it(attempt):
     async def main() -> None:
-        database = DatabaseThread()
-        writer = Recorder(database, lambda attempt_id: None)
+        database = DatabaseThread(30)
+        writer = Recorder(database, directory(), lambda attempt_id: None)
         task = asyncio.create_task(writer.run())
-        ending = asyncio.create_task(writer.end(completed(attempt)))
+        ending = asyncio.create_task(writer.end(attempt, COMPLETED))
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        for end in (ending, writer.end(completed(attempt))):
+        for end in (ending, writer.end(attempt, COMPLETED)):
             with pytest.raises(recorder.RecorderStopped):
                 await end
         database.close()

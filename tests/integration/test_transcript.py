@@ -70,13 +70,6 @@ def test_removing_messages_takes_them_off_the_counters(session):
     assert counters(session) == (1, 3)
 
 
-def test_recount_mends_counters_that_were_changed_behind_our_back(session):
-    transcript.append([message(session, token_count=5)])
-    Session.objects.filter(pk=session.pk).update(token_count=F("token_count") + 100)
-    transcript.recount(session)
-    assert counters(session) == (1, 5)
-
-
 def test_pages_go_forward_and_backward_without_gaps(session):
     rows = transcript.append([message(session, str(n)) for n in range(10)])
     assert transcript.after(session.pk, rows[3].pk, limit=3) == rows[4:7]

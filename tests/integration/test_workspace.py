@@ -6,13 +6,13 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs_app import queue
-from jobs_app.leases import RunReport
-from jobs_app.models import Job, JobStatus, Outcome
+from jobs_app.models import Job, JobStatus
+from jobs_app.outcomes import Outcome
 from sessions_app import transcript
 from sessions_app.models import Session
 from sessions_app.providers import events
 from sessions_app.transcript import NewMessage
+from tests.leasing import claim, end
 
 pytestmark = pytest.mark.django_db
 
@@ -57,8 +57,8 @@ def append(session, *texts):
 
 def failed(session, worker, title="Break it."):
     job = Job.objects.enqueue(session, title, max_attempts=1)
-    (attempt,) = queue.claim(worker)
-    queue.fail(attempt, RunReport(Outcome.FAILED, "There is no such model."), permanent=True)
+    (attempt,) = claim(worker)
+    end(attempt, Outcome.FAILED, "There is no such model.", permanent=True)
     return job
 
 
@@ -127,7 +127,7 @@ def test_an_archived_session_takes_no_prompt_and_says_so(admin_client, session, 
 
 def test_a_running_job_can_be_stopped(admin_client, session, page, worker):
     job = Job.objects.enqueue(session, "Work long.")
-    (attempt,) = queue.claim(worker)
+    (attempt,) = claim(worker)
     shown = text(admin_client.get(page))
     assert "Work long." in shown and verb(job, "cancel") in shown
     assert "Stopping" in text(admin_client.post(verb(job, "cancel"), follow=True))

@@ -21,8 +21,7 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch, settings) -> Clock:
-    settings.POKECODE_WORKER_TIMEOUT = 30
+def clock(monkeypatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("jobs_app.worker.pulse.time.monotonic", lambda: clock.running)
     monkeypatch.setattr(pulse, "_since_boot", lambda: clock.since_boot)
@@ -36,7 +35,7 @@ def beat_for(seconds: int, own: Pulse, clock: Clock) -> None:
 
 
 def test_a_new_worker_gives_the_others_time_to_beat(clock):
-    own = Pulse()
+    own = Pulse(30)
     beat_for(5, own, clock)
     assert not own.may_judge_silence
     beat_for(5, own, clock)
@@ -44,7 +43,7 @@ def test_a_new_worker_gives_the_others_time_to_beat(clock):
 
 
 def test_what_has_kept_it_from_beating_may_have_kept_the_others(clock):
-    own = Pulse()
+    own = Pulse(30)
     beat_for(60, own, clock)
     clock.pass_time(40)
     assert not own.may_judge_silence
@@ -55,7 +54,7 @@ def test_what_has_kept_it_from_beating_may_have_kept_the_others(clock):
 
 
 def test_after_the_machine_slept_all_have_been_silent(clock):
-    own = Pulse()
+    own = Pulse(30)
     beat_for(60, own, clock)
     clock.sleep(3600)
     assert not own.may_judge_silence
@@ -63,7 +62,7 @@ def test_after_the_machine_slept_all_have_been_silent(clock):
 
 
 def test_without_heartbeats_it_is_cut_off_in_time_to_end_its_agents(clock):
-    own = Pulse()
+    own = Pulse(30)
     clock.pass_time(15)
     assert not own.is_cut_off
     clock.pass_time(5)

@@ -4,8 +4,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand
 
-from jobs_app import hosts, queue
+from jobs_app import queue
 from jobs_app.management.arguments import sentence
+from jobs_app.processes.host import this_host
 from jobs_app.worker import sweeps
 from sessions_app.lookup import find_session
 
@@ -22,7 +23,7 @@ class Command(BaseCommand):
             "host",
             metavar="HOST",
             nargs="?",
-            default=hosts.this_host().name,
+            default=this_host().name,
             help="the host's name (default: this one, %(default)s)",
         )
 

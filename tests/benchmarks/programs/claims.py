@@ -2,18 +2,20 @@
 
 import time
 
-from jobs_app import hosts, queue
-from jobs_app.leases import RunReport
-from jobs_app.models import Job, Outcome, Worker
+from jobs_app import queue
+from jobs_app.models import Job, Worker
+from jobs_app.outcomes import Outcome
+from jobs_app.worker.upkeep import new_worker
 from sessions_app.models import Session
 from tests.benchmarks.programs import history
+from tests.leasing import claim, end
 
 BUSY = 10
 
 
 def main(prompts: int, count: int) -> dict[str, list[float]]:
     """Milliseconds of each claim."""
-    worker = hosts.new_worker("benchmark", concurrency=BUSY)
+    worker = new_worker("benchmark", concurrency=BUSY)
     worker.save()
     Job.objects.unfinished().delete()
     free, *busy = history.some_sessions(1 + BUSY)
@@ -22,14 +24,14 @@ def main(prompts: int, count: int) -> dict[str, list[float]]:
         data = {"prompt": "Work.", "projectPath": session.project_path}
         rows = (Job(session=session, data=data) for _ in range(prompts // BUSY))
         Job.objects.bulk_create(rows, batch_size=1000)
-    queue.claim(worker, BUSY)
+    claim(worker, BUSY)
     return {"alone": alone, "deep": [_claim(worker, free) for _ in range(count)]}
 
 
 def _claim(worker: Worker, session: Session) -> float:
     queue.enqueue(session, "Work.")
     began = time.perf_counter()
-    (attempt,) = queue.claim(worker, limit=4)
+    (attempt,) = claim(worker, limit=4)
     taken = 1000 * (time.perf_counter() - began)
-    queue.complete(attempt, RunReport(Outcome.SUCCEEDED))
+    end(attempt, Outcome.SUCCEEDED)
     return taken

@@ -7,7 +7,7 @@ from unittest import mock
 
 from jobs_app.agents import AGENTS
 from jobs_app.agents.base import Exit, Launch, Request, Verdict
-from jobs_app.models import Outcome
+from jobs_app.outcomes import Outcome
 
 
 class NullProcess:

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from jobs_app import hosts, queue
 from jobs_app.models import Job, Worker
 from jobs_app.worker.database import DatabaseThread
 from jobs_app.worker.processor import JobProcessor
+from jobs_app.worker.upkeep import new_worker
 from tests.benchmarks.programs import filling, history
+from tests.leasing import claim
 
 PENDING, RUNNING = 1000, 20
 SWEEPS = 50
@@ -41,11 +42,11 @@ class TimedThread(DatabaseThread):
 
 
 def main(directory: str, jobs: int, sessions: int, old: float) -> dict[str, dict[str, float]]:
-    worker = hosts.new_worker("benchmark", concurrency=RUNNING)
+    worker = new_worker("benchmark", concurrency=RUNNING)
     worker.save()
     history.fill(directory, jobs, sessions, old, worker)
     filling.enqueue(history.some_sessions(PENDING // 2), PENDING)
-    queue.claim(worker, RUNNING)
+    claim(worker, RUNNING)
     return asyncio.run(_sweep(JobProcessor(RUNNING), round(jobs * (1 - old))))
 
 

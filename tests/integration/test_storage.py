@@ -8,19 +8,30 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_app import storage
 from sessions_app.ids import new_id
 from sessions_app.models import Session, SessionMessage
+from sessions_app.storage import Batch, transaction_without_wait
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
 AWKWARD = 'tab\t newline\n back\\slash \\N quote\' "double" {braces} %s %% é \U0001f600 \u2028'
-NAMES = ("id", "session_id", "provider", "type", "content_data", "token_count")
+NAMES = ("id", "session_id", "provider", "type", "content_data", "token_count", "created_at")
 
 
 def insert_messages(session, contents: list[str]) -> None:
-    rows = [(new_id(), session.pk, "claude-code", "assistant", text, None) for text in contents]
-    storage.insert(SessionMessage, NAMES, rows, shared={"created_at": timezone.now()})
+    now, batch = timezone.now(), Batch()
+    kind = ("claude-code", "assistant")
+    batch.insert(
+        SessionMessage, NAMES, [(new_id(), session.pk, *kind, text, None, now) for text in contents]
+    )
+    with transaction.atomic():
+        batch.write()
+
+
+def update(model, names, rows, added=()) -> None:
+    batch = Batch()
+    batch.update(model, names, rows, added=added)
+    batch.write()
 
 
 def contents(session) -> list[str]:
@@ -46,7 +57,7 @@ def test_each_row_gets_its_own_values_and_sums_are_added(make_session, count):
     now = timezone.now()
     rows = [(number, 2**40, now, session.pk) for number, session in enumerate(sessions)]
     for _ in range(2):
-        storage.add(Session, ("message_count", "token_count"), ("updated_at",), rows)
+        update(Session, ("updated_at",), rows, added=("message_count", "token_count"))
     for number, session in enumerate(sessions):
         session.refresh_from_db()
         assert session.message_count == 2 * number
@@ -60,37 +71,38 @@ def test_each_row_gets_its_own_values_and_sums_are_added(make_session, count):
 def test_a_value_can_become_null_in_some_rows_or_in_all(make_session, count):
     sessions = [make_session(context="Known.") for _ in range(count)]
     names = ("is_working", "current_job_id", "context")
-    storage.update(Session, names, [(True, None, None, session.pk) for session in sessions])
+    update(Session, names, [(True, None, None, session.pk) for session in sessions])
     rows = Session.objects.values_list("is_working", "current_job_id", "context")
     assert set(rows) == {(True, None, None)}
 
 
-def test_objects_of_a_few_columns_load_the_others_when_they_are_asked_for(session):
-    session.metadata = {"branch": "main"}
-    session.save()
-    rows = storage.select("SELECT id, metadata FROM sessions WHERE id {in_keys}", [session.pk])
-    (found,) = storage.instances(Session, ("id", "metadata"), rows)
-    assert found == session
-    assert found.metadata == {"branch": "main"}
-    assert found.project_path == session.project_path
-
-
-def test_what_is_written_together_is_there_after_the_block(session):
-    with CaptureQueriesContext(connection) as queries, storage.together():
-        insert_messages(session, ["one", "two"])
-        storage.update(Session, ("is_working",), [(True, session.pk)])
-        storage.call("abs(%s)", 1)
-        if connection.vendor == "postgresql":
-            assert len(queries) == 0
+def test_a_batch_writes_nothing_before_it_is_told_to_and_then_all_at_once(session):
+    batch = Batch()
+    batch.update(Session, ("is_working",), [(True, session.pk)])
+    row = (new_id(), session.pk, "claude-code", "assistant", "one", None, timezone.now())
+    batch.insert(SessionMessage, NAMES, [row])
+    assert contents(session) == []
+    with transaction.atomic(), CaptureQueriesContext(connection) as queries:
+        batch.write()
     session.refresh_from_db()
-    assert (contents(session), session.is_working) == (["one", "two"], True)
+    assert (contents(session), session.is_working) == (["one"], True)
     if connection.vendor == "postgresql":  # a worker that is frozen never holds half of it
         assert len(queries.captured_queries) == 1
 
 
-def test_nothing_is_written_of_a_block_that_fails(session):
-    with suppress(ZeroDivisionError), transaction.atomic(), storage.together():
-        insert_messages(session, ["one"])
-        raise ZeroDivisionError
-    insert_messages(session, ["two"])
-    assert contents(session) == ["two"]
+@pytest.mark.parametrize("mode", [1, 2])
+def test_a_transaction_that_does_not_wait_leaves_the_connection_as_it_was(session, mode):
+    """SQLite's `synchronous`, as somebody may have configured it; PostgreSQL's own setting."""
+    with connection.cursor() as cursor:
+        ask, told = "SHOW synchronous_commit", ("on",)
+        if connection.vendor == "sqlite":
+            cursor.execute(f"PRAGMA synchronous = {mode}")
+            ask, told = "PRAGMA synchronous", (mode,)
+        with suppress(ZeroDivisionError), transaction_without_wait():
+            insert_messages(session, ["never"])
+            raise ZeroDivisionError
+        with transaction_without_wait():
+            insert_messages(session, ["one"])
+        cursor.execute(ask)
+        assert cursor.fetchone() == told
+    assert contents(session) == ["one"]

@@ -1,0 +1,83 @@
+"""What is done on a project's disk for a run: it may hang there, so it is done in a thread."""
+
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+
+from jobs_app.agents import AGENTS
+from jobs_app.agents.base import Turn
+from jobs_app.claiming import Claim
+from jobs_app.models import validate_job_data
+from jobs_app.processes.spawning import Spawned, spawn
+from jobs_app.worker.settings import WorkerSettings
+from sessions_app.projects import directories, git
+from sessions_app.providers import PROVIDERS
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An agent's process that has not got its prompt yet, and the project's commit before it."""
+
+    turn: Turn
+    spawned: Spawned
+    git_head: str | None
+
+
+def prepare(claim: Claim, settings: WorkerSettings) -> Prepared:
+    """Start the agent of a claimed job.
+
+    Raises ValidationError if the rows were changed behind our back or the project cannot be
+    opened, OSError if the agent cannot be started.
+    """
+    turn = _turn(claim, settings)
+    command = AGENTS[claim.attempt.session.provider].launch(turn)
+    directory = directories.open_project(turn.project_path)
+    try:
+        spawned = spawn(command, directory, turn.attempt_id, umask=settings.agent_umask)
+    finally:
+        os.close(directory)
+    return Prepared(turn, spawned, git_head(turn.project_path))
+
+
+def git_head(project: str) -> str | None:
+    with suppress(OSError):  # what git says is good to know, and no reason to fail
+        repository = git.find(project)
+        return repository.head() if repository else None
+    return None
+
+
+def private_directory(settings: WorkerSettings, attempt_id: str) -> str:
+    """Where a run keeps its private files, below the data directory; made when it needs one."""
+    return os.path.join(settings.data_directory, "runs", attempt_id)
+
+
+def remove_private_files(settings: WorkerSettings, attempt_id: str) -> None:
+    directory = private_directory(settings, attempt_id)
+    if os.path.isdir(directory):
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _turn(claim: Claim, settings: WorkerSettings) -> Turn:
+    attempt, facts = claim.attempt, claim.facts
+    session, data = attempt.session, attempt.job.data
+    validate_job_data(data)
+    if session.provider not in PROVIDERS:
+        raise ValidationError(
+            f"The session's provider {session.provider!r} is unknown: correct it in the database."
+        )
+    path = session.project_path
+    return Turn(
+        attempt_id=attempt.pk,
+        prompt=data["prompt"],
+        project_path=path,
+        model=data.get("model"),
+        allowed_tools=data.get("allowedTools") or session.allowed_tools,
+        context=session.context,
+        resume=facts.conversation,
+        # A trusted directory may have become a link to one that nobody looked at.
+        trusted=facts.is_trusted and os.path.realpath(path) == path,
+        private_directory=private_directory(settings, attempt.pk),
+    )
