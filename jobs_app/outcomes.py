@@ -1,0 +1,62 @@
+"""How an attempt ended: one vocabulary, from the agents' verdicts to the database."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """A closed set; the database keeps the values.
+
+    SUCCEEDED: the agent said that its turn is done, and exited well.
+    FAILED: anything else that the agent did by itself, or its time was up; a verdict says
+    whether trying again can help.
+    RATE_LIMITED: the account had no more calls to make for now, so it counts as no try.
+    CANCELLED: a person stopped it.
+    INTERRUPTED: its worker was stopped; the job goes on in another attempt.
+    LOST: its worker lost the lease, or died.
+    """
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    RATE_LIMITED = "rate_limited"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
+
+    @property
+    def label(self) -> str:
+        """For a person."""
+        return self.value.replace("_", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the attempt ended, and why.
+
+    `error` is a sentence for a person (also on a success that had denials);
+    `permanent` says that trying again cannot help; `retry_at` is until when a
+    limit lasts, None if the tool did not say.
+    """
+
+    outcome: Outcome
+    error: str | None = None
+    permanent: bool = False
+    retry_at: datetime | None = None
+    detail: str = ""
+
+
+CANCELLED = Verdict(Outcome.CANCELLED, "The run was cancelled.")
+INTERRUPTED = Verdict(
+    Outcome.INTERRUPTED, "The worker was stopped; the job goes on in another run."
+)
+# Where another worker has the job by now, this is not stored.
+LOST = Verdict(
+    Outcome.LOST, "The worker was cut off from its database for too long: it ended the agent."
+)
+
+
+def timed_out(seconds: float) -> Verdict:
+    """The verdict on an attempt that was stopped at its time limit."""
+    limit = f"{seconds:g} s (POKECODE_JOB_TIMEOUT)"
+    return Verdict(Outcome.FAILED, f"The agent was stopped after {limit}.", permanent=True)
