@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from jobs_app import queue
-from jobs_app.agents.base import RUN_MARKER
 from jobs_app.models import Job, JobAttempt, JobStatus, Worker
+from jobs_app.processes.tree import RUN_MARKER
 from jobs_app.worker import sweeps
 from jobs_app.worker.processor import _beat
 from jobs_app.worker.sweeps import RescueCount
