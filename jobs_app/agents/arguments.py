@@ -4,7 +4,7 @@ import uuid
 
 from django.core.exceptions import ValidationError
 
-from jobs_app.agents.base import Request
+from jobs_app.agents.base import Turn
 from sessions_app.validation import (
     printable,
     validate_model,
@@ -14,15 +14,15 @@ from sessions_app.validation import (
 )
 
 
-def checked(request: Request) -> None:
+def checked(turn: Turn) -> None:
     """ValidationError, in one sentence, for what must not become an argument."""
-    validate_prompt(request.prompt)
-    validate_tools(list(request.allowed_tools))
-    validate_text("The project's path", request.project_path)
-    if request.model is not None:
-        validate_model(request.model)
-    if request.resume is not None:
-        _check_conversation(request.resume)
+    validate_prompt(turn.prompt)
+    validate_tools(list(turn.allowed_tools))
+    validate_text("The project's path", turn.project_path)
+    if turn.model is not None:
+        validate_model(turn.model)
+    if turn.resume is not None:
+        _check_conversation(turn.resume)
 
 
 def _check_conversation(identifier: str) -> None:

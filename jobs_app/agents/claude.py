@@ -9,9 +9,11 @@ from django.utils import timezone
 
 from jobs_app.agents import instructions, limits, verdicts
 from jobs_app.agents.arguments import checked
-from jobs_app.agents.base import Denials, Exit, Launch, Request, Verdict
+from jobs_app.agents.base import Denials, Turn
 from jobs_app.agents.environment import environment, resolved
 from jobs_app.agents.verdicts import Rule, Signs
+from jobs_app.outcomes import Verdict
+from jobs_app.processes.spawning import Command
 from sessions_app.validation import printable
 
 ENVIRONMENT = {
@@ -91,51 +93,51 @@ class ClaudeAgent:
     def command(self) -> Sequence[str]:
         return list(settings.POKECODE_CLAUDE_COMMAND)
 
-    def launch(self, request: Request) -> Launch:
-        """See Agent; ValidationError for a request that no run can have."""
-        checked(request)
-        return Launch(
-            [*resolved(self.command()), *self._options(request)],
-            environment(request.run_id, ENVIRONMENT),
-            self._prompt(request.prompt).encode(),
+    def launch(self, turn: Turn) -> Command:
+        """See Agent."""
+        checked(turn)
+        return Command(
+            [*resolved(self.command()), *self._options(turn)],
+            environment(turn.attempt_id, ENVIRONMENT),
+            self._prompt(turn.prompt).encode(),
         )
 
-    def _options(self, request: Request) -> list[str]:
+    def _options(self, turn: Turn) -> list[str]:
         mode = settings.POKECODE_CLAUDE_PERMISSION_MODE
         options = ["-p", "--output-format=stream-json", "--verbose", f"--permission-mode={mode}"]
-        if not request.trusted:
+        if not turn.trusted:
             options += UNTRUSTED
-        if request.model:
-            options.append(f"--model={request.model}")
-        if request.allowed_tools:
-            options.append(f"--allowedTools={','.join(request.allowed_tools)}")
-        if request.resume:
-            options.append(f"--resume={request.resume}")
-        return options + self._system_prompt(request)
+        if turn.model:
+            options.append(f"--model={turn.model}")
+        if turn.allowed_tools:
+            options.append(f"--allowedTools={','.join(turn.allowed_tools)}")
+        if turn.resume:
+            options.append(f"--resume={turn.resume}")
+        return options + self._system_prompt(turn)
 
-    def _system_prompt(self, request: Request) -> list[str]:
+    def _system_prompt(self, turn: Turn) -> list[str]:
         """In a file, for other users of the host can read argv."""
         text = instructions.preamble(
-            request.context, request.project_path, INSTRUCTIONS, trusted=request.trusted
+            turn.context, turn.project_path, INSTRUCTIONS, trusted=turn.trusted
         )
         if not text:
             return []
-        path = instructions.write_private(request.private_directory, "system-prompt.md", text)
+        path = instructions.write_private(turn.private_directory, "system-prompt.md", text)
         return [f"--append-system-prompt-file={path}"]
 
     def _prompt(self, prompt: str) -> str:
         """A leading slash would be a command of the tool (/cost), and not reach the model."""
         return f"\n{prompt}" if prompt.startswith("/") else prompt
 
-    def observer(self, request: Request) -> "ClaudeObserver":
-        return ClaudeObserver(request)
+    def observer(self, turn: Turn) -> "ClaudeObserver":
+        return ClaudeObserver(turn)
 
 
 class ClaudeObserver:
-    """Judges a run by its last result: a run may have several."""
+    """Judges an attempt by its last result: it may have several."""
 
-    def __init__(self, request: Request) -> None:
-        self._request = request
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
         self._began = False
         self._result: dict[str, Any] | None = None
         self._error_code = ""
@@ -162,21 +164,23 @@ class ClaudeObserver:
             if isinstance(denial, dict):
                 self._denied[str(denial.get("tool_use_id"))] = _described(denial)
 
-    def verdict(self, exit: Exit) -> Verdict:
-        if self._succeeded(exit) and exit.stop_reason != "lease lost":
+    def verdict(self, exit_code: int, stderr: str) -> Verdict:
+        if self._succeeded(exit_code):
             return verdicts.success(Denials(list(self._denied.values())))
-        return verdicts.stopped(exit) or self._failure(exit)
+        return self._failure(exit_code, stderr)
 
-    def _succeeded(self, exit: Exit) -> bool:
+    def _succeeded(self, exit_code: int) -> bool:
         result = self._result
-        return exit.exit_code == 0 and result is not None and result.get("is_error") is False
+        return exit_code == 0 and result is not None and result.get("is_error") is False
 
-    def _failure(self, exit: Exit) -> Verdict:
+    def _failure(self, exit_code: int, stderr: str) -> Verdict:
         name = ClaudeAgent.name
         if self._result is None or self._result.get("is_error") is False:
-            began = self._began
-            return verdicts.without_result(START_RULES, exit, name, self._request, began=began)
-        return verdicts.failure(RULES, self._signs(self._result), name, self._request)
+            otherwise = verdicts.UNKNOWN if self._began else verdicts.NOT_STARTED
+            return verdicts.without_result(
+                START_RULES, exit_code, stderr, name, self._turn, otherwise
+            )
+        return verdicts.failure(RULES, self._signs(self._result), name, self._turn)
 
     def _signs(self, result: dict[str, Any]) -> Signs:
         status = result.get("api_error_status")

@@ -10,9 +10,11 @@ from django.conf import settings
 
 from jobs_app.agents import instructions, verdicts
 from jobs_app.agents.arguments import checked
-from jobs_app.agents.base import Denials, Exit, Launch, Request, Verdict
+from jobs_app.agents.base import Denials, Turn
 from jobs_app.agents.environment import environment, native_codex, resolved
 from jobs_app.agents.verdicts import Rule, Signs
+from jobs_app.outcomes import Verdict
+from jobs_app.processes.spawning import Command
 
 OPTIONS = (
     "--json",
@@ -88,48 +90,48 @@ class CodexAgent:
     def command(self) -> Sequence[str]:
         return list(settings.POKECODE_CODEX_COMMAND)
 
-    def launch(self, request: Request) -> Launch:
-        """See Agent; ValidationError for a request that no run can have."""
-        checked(request)
+    def launch(self, turn: Turn) -> Command:
+        """See Agent."""
+        checked(turn)
         program, *words = resolved(self.command())
-        return Launch(
-            [native_codex(program), *words, *self._options(request)],
-            environment(request.run_id, {}),
-            self._prompt(request).encode(),
+        return Command(
+            [native_codex(program), *words, *self._options(turn)],
+            environment(turn.attempt_id, {}),
+            self._prompt(turn).encode(),
         )
 
-    def _options(self, request: Request) -> list[str]:
+    def _options(self, turn: Turn) -> list[str]:
         # The sandbox is not remembered by a conversation, and must come before `resume`.
         options = ["exec", *OPTIONS, f"--sandbox={settings.POKECODE_CODEX_SANDBOX}"]
-        options.append(f"--config=projects={_trust(request)}")
-        if request.model:
-            options.append(f"--model={request.model}")
-        if request.resume:
-            options += ["resume", request.resume]
+        options.append(f"--config=projects={_trust(turn)}")
+        if turn.model:
+            options.append(f"--model={turn.model}")
+        if turn.resume:
+            options += ["resume", turn.resume]
         return [*options, "-"]
 
-    def _prompt(self, request: Request) -> str:
+    def _prompt(self, turn: Turn) -> str:
         """The first prompt of a conversation brings the context, which argv would show."""
-        if request.resume:
-            return request.prompt
+        if turn.resume:
+            return turn.prompt
         text = instructions.preamble(
-            request.context, request.project_path, INSTRUCTIONS, trusted=request.trusted
+            turn.context, turn.project_path, INSTRUCTIONS, trusted=turn.trusted
         )
-        return f"{text}\n\nThe task:\n\n{request.prompt}" if text else request.prompt
+        return f"{text}\n\nThe task:\n\n{turn.prompt}" if text else turn.prompt
 
-    def observer(self, request: Request) -> "CodexObserver":
-        return CodexObserver(request)
+    def observer(self, turn: Turn) -> "CodexObserver":
+        return CodexObserver(turn)
 
 
-def _trust(request: Request) -> str:
+def _trust(turn: Turn) -> str:
     """A TOML table of the trust in the project's directory.
 
     The form `projects."path".trust_level=…` is split at the dots in the path, and
     ignored. An untrusted project is named so with all directories above it, lest
     the user's own configuration trusts one; AGENTS.md is then not read either.
     """
-    path = Path(request.project_path)
-    if request.trusted:
+    path = Path(turn.project_path)
+    if turn.trusted:
         return _toml_table([path], "trusted")
     return _toml_table([path, *path.parents], "untrusted")
 
@@ -145,10 +147,10 @@ def _toml(text: str) -> str:
 
 
 class CodexObserver:
-    """Judges a run by how its turn ended."""
+    """Judges an attempt by how its turn ended."""
 
-    def __init__(self, request: Request) -> None:
-        self._request = request
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
         self._thread: str | None = None
         self._completed = False
         self._complaint: str | None = None
@@ -162,27 +164,27 @@ class CodexObserver:
             case "turn.failed":
                 self._completed, self._complaint = False, _message(data.get("error"))
 
-    def verdict(self, exit: Exit) -> Verdict:
-        if self._succeeded(exit) and exit.stop_reason != "lease lost":
-            return verdicts.success(_denials(exit.stderr))
-        return verdicts.stopped(exit) or self._failure(exit)
+    def verdict(self, exit_code: int, stderr: str) -> Verdict:
+        if self._succeeded(exit_code):
+            return verdicts.success(_denials(stderr))
+        return self._failure(exit_code, stderr)
 
-    def _succeeded(self, exit: Exit) -> bool:
-        return exit.exit_code == 0 and self._completed and not self._is_another_conversation
+    def _succeeded(self, exit_code: int) -> bool:
+        return exit_code == 0 and self._completed and not self._is_another_conversation
 
     @property
     def _is_another_conversation(self) -> bool:
-        asked = self._request.resume
+        asked = self._turn.resume
         return bool(asked and self._thread and self._thread.lower() != asked.lower())
 
-    def _failure(self, exit: Exit) -> Verdict:
-        name, request = CodexAgent.name, self._request
+    def _failure(self, exit_code: int, stderr: str) -> Verdict:
+        name, turn = CodexAgent.name, self._turn
         if self._is_another_conversation:
-            return verdicts.failure([], Signs(""), name, request, Rule(verdicts.CONVERSATION_GONE))
+            return verdicts.failure([], Signs(""), name, turn, Rule(verdicts.CONVERSATION_GONE))
         if self._complaint is not None:
-            return verdicts.failure(RULES, _signs(self._complaint), name, request)
-        began = self._thread is not None
-        return verdicts.without_result(START_RULES, exit, name, request, began=began)
+            return verdicts.failure(RULES, _signs(self._complaint), name, turn)
+        otherwise = verdicts.UNKNOWN if self._thread is not None else verdicts.NOT_STARTED
+        return verdicts.without_result(START_RULES, exit_code, stderr, name, turn, otherwise)
 
 
 def _message(error: Any) -> str:

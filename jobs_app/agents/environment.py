@@ -5,19 +5,19 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jobs_app.agents.base import RUN_MARKER
+from jobs_app.processes.tree import RUN_MARKER
 
 OUR_PREFIXES = ("POKECODE_", "DJANGO_", "PG")
 OUR_NAMES = frozenset({"DATABASE_URL"})
 
 
-def environment(run_id: str, defaults: Mapping[str, str]) -> dict[str, str]:
-    """The worker's environment without our secrets, marked with the run.
+def environment(attempt_id: str, defaults: Mapping[str, str]) -> dict[str, str]:
+    """The worker's environment without our secrets, marked with the attempt.
 
     `defaults` are set where the worker's own environment does not say otherwise.
     """
     inherited = {name: value for name, value in os.environ.items() if not _is_ours(name)}
-    return {**defaults, **inherited, RUN_MARKER: run_id}
+    return {**defaults, **inherited, RUN_MARKER: attempt_id}
 
 
 def _is_ours(name: str) -> bool:

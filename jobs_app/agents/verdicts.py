@@ -1,4 +1,4 @@
-"""How a run's end is judged, in what the two tools have in common."""
+"""How an agent's end is judged, in what the two tools have in common."""
 
 import re
 import signal
@@ -6,11 +6,11 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
 from django.utils import timezone
 
-from jobs_app.agents.base import Denials, Exit, Request, Verdict
+from jobs_app.agents.base import Denials, Turn
 from jobs_app.agents.limits import LIMIT_WORDS, retry_at
+from jobs_app.outcomes import Outcome, Verdict
 from sessions_app.validation import printable
 
 DETAIL_LIMIT = 4000
@@ -38,7 +38,7 @@ class Rule:
     statuses: Container[int] = ()
     codes: Sequence[str] = ()
     permanent: bool = True
-    outcome: str = "failed"
+    outcome: Outcome = Outcome.FAILED
 
     def fits(self, signs: Signs) -> bool:
         return (
@@ -64,7 +64,7 @@ USAGE_LIMIT = Rule(
     statuses=(429,),
     codes=("rate_limit", "rate_limit_exceeded"),
     permanent=False,
-    outcome="rate_limited",
+    outcome=Outcome.RATE_LIMITED,
 )
 SERVER_FAULT = Rule(
     "The model's server failed, which usually passes: {words}.",
@@ -78,17 +78,17 @@ NOT_STARTED = Rule("{tool} refused to start: {words}.")
 
 
 def failure(
-    rules: Iterable[Rule], signs: Signs, tool: str, request: Request, otherwise: Rule = UNKNOWN
+    rules: Iterable[Rule], signs: Signs, tool: str, turn: Turn, otherwise: Rule = UNKNOWN
 ) -> Verdict:
     """The verdict of the first rule that fits."""
     rule = next((rule for rule in rules if rule.fits(signs)), otherwise)
     until = None
-    if rule.outcome == "rate_limited":
+    if rule.outcome is Outcome.RATE_LIMITED:
         until = signs.limited_until or retry_at(signs.text, timezone.now())
     sentence = rule.sentence.format(
         tool=tool,
-        model=f"the model {request.model}" if request.model else "its default model",
-        conversation=request.resume or "",
+        model=f"the model {turn.model}" if turn.model else "its default model",
+        conversation=turn.resume or "",
         until=f" until {until:%Y-%m-%d %H:%M %Z}" if until else "",
         words=quoted(signs.text),
     )
@@ -101,41 +101,21 @@ def quoted(text: str) -> str:
 
 
 def success(denials: Denials) -> Verdict:
-    return Verdict("succeeded", denials.sentence())
-
-
-def stopped(exit: Exit) -> Verdict | None:
-    """The verdict on a run that we ended, None for one that ended by itself."""
-    match exit.stop_reason:
-        case None:
-            return None
-        case "cancelled":
-            return Verdict("cancelled", "The run was cancelled.")
-        case "timeout":
-            limit = f"{settings.POKECODE_JOB_TIMEOUT:g} s (POKECODE_JOB_TIMEOUT)"
-            return Verdict("failed", f"The agent was stopped after {limit}.", permanent=True)
-        case "lease lost":
-            # Where another worker has the job by now, this is not stored.
-            return Verdict(
-                "lost", "The worker was cut off from its database for too long: it ended the agent."
-            )
-        case _:
-            return Verdict("interrupted", "The worker was stopped; the job goes on in another run.")
+    return Verdict(Outcome.SUCCEEDED, denials.sentence())
 
 
 def without_result(
-    rules: Iterable[Rule], exit: Exit, tool: str, request: Request, *, began: bool
+    rules: Iterable[Rule], exit_code: int, stderr: str, tool: str, turn: Turn, otherwise: Rule
 ) -> Verdict:
-    """The verdict on a run that ended by itself and gave no result.
+    """The verdict on an attempt that ended by itself and gave no result.
 
     `rules` know words on standard error: by themselves they are no sign of a
-    failure, but here they explain one. `began` says that there was any event.
+    failure, but here they explain one. `otherwise` is for words that they do not know.
     """
-    if exit.exit_code in (1, 2) and exit.stderr.strip():
-        signs = Signs(_complaint(exit.stderr))
-        return failure(rules, signs, tool, request, UNKNOWN if began else NOT_STARTED)
-    detail = exit.stderr[-DETAIL_LIMIT:]
-    return Verdict("failed", f"{tool} {_unexplained(exit.exit_code)}.", detail=detail)
+    if exit_code in (1, 2) and stderr.strip():
+        return failure(rules, Signs(_complaint(stderr)), tool, turn, otherwise)
+    sentence = f"{tool} {_unexplained(exit_code)}."
+    return Verdict(Outcome.FAILED, sentence, detail=stderr[-DETAIL_LIMIT:])
 
 
 def _complaint(stderr: str) -> str:

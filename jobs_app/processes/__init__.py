@@ -1,4 +1,5 @@
 """A process and its whole tree: started, read, stopped, and cleaned up after.
 
-Knows no provider and no database. From outside: `process.AgentProcess`, `tree`, `backlog`.
+Knows no provider, no settings and no database. From outside: `spawning.Command` and
+`spawning.spawn`, `process.AgentProcess`, `tree`, `host`, `backlog`.
 """

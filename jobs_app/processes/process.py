@@ -1,25 +1,21 @@
-"""One run of an agent's tool: started, read to its end, stopped, and cleaned up after.
+"""One run of an agent's tool: read to its end, stopped, and cleaned up after.
 
 The tool is never held back (claude 2.1.197 loses output when its reader is slow),
 and nothing that it started outlives its run, whatever way that ends.
 """
 
 import asyncio
-import fcntl
 import logging
+import math
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
-from django.conf import settings
-
-from jobs_app.agents.base import Exit, Launch
 from jobs_app.processes import tree
+from jobs_app.processes.spawning import Spawned
 from jobs_app.processes.streams import Inbox, LineSplitter, ReadPipe, Tail, WritePipe
 
 STDERR_LIMIT = 64 * 1024
@@ -37,81 +33,85 @@ logger = logging.getLogger(__name__)
 
 
 class AgentProcess:
-    """A tool at work, in the event loop that `start` was called in.
+    """A tool at work, in the event loop that it was attached in.
 
     `pid` and `started` (clock ticks since boot; 0 where there is no /proc) identify it.
     """
 
     def __init__(
         self,
-        process: subprocess.Popen[bytes],
-        run: tree.Run,
+        spawned: Spawned,
         on_line: Callable[[bytes, bool], None],
+        line_limit: int,
+        backlog_directory: Path,
         grace: float,
     ) -> None:
-        self.pid = process.pid
-        self.started = run.started
-        self._process = process
-        self._run = run
+        self.pid = spawned.process.pid
+        self.started = spawned.run.started
+        self._process = spawned.process
+        self._run = spawned.run
         self._grace = grace
         self._on_line = on_line
-        self._lines = LineSplitter(self._hand_on)
+        self._lines = LineSplitter(self._hand_on, line_limit)
         self._stderr = Tail(STDERR_LIMIT)
-        self._stop_reason: str | None = None
-        self._killed_at = float("inf")
+        self._killed_at = math.inf
         self._failure: Exception | None = None
         self._exited = asyncio.Event()
         self._timers: list[asyncio.TimerHandle] = []
+        self._input = WritePipe(_pipe(self._process.stdin), spawned.stdin)
+        self._inbox = Inbox(_pipe(self._process.stdout), self._lines.feed, backlog_directory)
+        errors = ReadPipe(_pipe(self._process.stderr), self._stderr.feed)
+        self._outputs = (self._inbox, errors)
 
     @classmethod
-    async def start(
+    def attach(
         cls,
-        launch: Launch,
-        directory: int,
+        spawned: Spawned,
         on_line: Callable[[bytes, bool], None],
         *,
-        run_id: str,
+        line_limit: int,
+        backlog_directory: Path,
         grace: float = 5.0,
-        timeout: float | None = None,
         hold_input: bool = False,
     ) -> Self:
-        """Start the tool in the directory of that open descriptor.
+        """Watch a process that was just started, in the running event loop.
 
         `on_line(line, cut)` gets each line of standard output, without its newline,
-        in the event loop: it must be quick. `cut` says that the line is not whole.
+        in the event loop: it must be quick. `cut` says that the line is not whole, as
+        one of more than `line_limit` bytes. Output that has to wait for its turn may
+        be kept in a file in `backlog_directory`.
         With `hold_input` its standard input stays empty and open until `send_input`.
-        After `timeout` seconds the run is stopped. Raises OSError if it cannot start.
         """
-        process, run = tree.spawn(run_id, lambda: _popen(launch, directory))
-        agent = cls(process, run, on_line, grace)
-        agent._watch(launch.stdin, hold=hold_input)
-        if timeout is not None:
-            agent._later(timeout, agent.stop, "timeout")
+        agent = cls(spawned, on_line, line_limit, backlog_directory, grace)
+        if not hold_input:
+            agent.send_input()
+        agent._watch()
         return agent
 
     def send_input(self) -> None:
         """Hand over the standard input that was held."""
         self._input.start()
 
-    def stop(self, reason: str, grace: float | None = None) -> None:
+    def stop(self, grace: float | None = None) -> bool:
         """Interrupt the run; terminate it after `grace` seconds, kill it after twice that.
 
-        The first reason stays, and a later call can only hasten the end; a run that
-        has ended by itself was not stopped.
+        A later call can only hasten the end. False if it has ended by itself: it was not
+        stopped then.
         """
         if self._exited.is_set():
-            return
-        self._stop_reason = self._stop_reason or reason
+            return self._killed_at < math.inf
         pause = self._grace if grace is None else grace
-        killed_at = asyncio.get_running_loop().time() + 2 * pause
-        if killed_at >= self._killed_at:
-            return
-        self._killed_at = killed_at
-        for step, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGKILL)):
-            self._later(step * pause, self._signal, number)
+        loop = asyncio.get_running_loop()
+        killed_at = loop.time() + 2 * pause
+        if killed_at < self._killed_at:
+            self._killed_at = killed_at
+            for step, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGKILL)):
+                self._timers.append(loop.call_later(step * pause, self._signal, number))
+        return True
 
-    async def wait(self) -> Exit:
-        """How the tool ended, once its output was read and nothing of the run is left.
+    async def wait(self) -> tuple[int, str]:
+        """The exit code, negative for a signal, and the last of standard error, once the
+        output was read and nothing of the run is left.
 
         Raises what `on_line` raised, if it did: the run was stopped then.
         """
@@ -120,16 +120,9 @@ class AgentProcess:
         await self._read_rest()
         if self._failure is not None:
             raise self._failure
-        return Exit(self._process.returncode, self._stderr.text(), self._stop_reason)
+        return self._process.returncode, self._stderr.text()
 
-    def _watch(self, stdin: bytes, *, hold: bool) -> None:
-        process = self._process
-        self._input = WritePipe(_pipe(process.stdin), stdin)
-        if not hold:
-            self._input.start()
-        directory = Path(settings.POKECODE_DATA_DIR)
-        self._inbox = Inbox(_pipe(process.stdout), self._lines.feed, directory)
-        self._outputs = (self._inbox, ReadPipe(_pipe(process.stderr), self._stderr.feed))
+    def _watch(self) -> None:
         try:
             handle = os.pidfd_open(self.pid)
         except (AttributeError, OSError):  # not Linux, or no descriptor is free
@@ -157,10 +150,6 @@ class AgentProcess:
         self._rest = asyncio.ensure_future(self._end_rest())  # also while nobody waits yet
         self._exited.set()
 
-    def _later(self, delay: float, action: Callable[..., None], *arguments: object) -> None:
-        loop = asyncio.get_running_loop()
-        self._timers.append(loop.call_later(delay, action, *arguments))
-
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
@@ -172,7 +161,7 @@ class AgentProcess:
             self._on_line(line, cut)
         except Exception as error:
             self._failure = error
-            self.stop("failed")
+            self.stop()
 
     async def _end_rest(self) -> None:
         """Returns when nothing of the run is left: before that its session may not go on."""
@@ -205,27 +194,6 @@ class AgentProcess:
             output.close()
         await self._inbox.emptied()
         self._lines.finish()
-
-
-def _popen(launch: Launch, directory: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
-        launch.argv,
-        env=launch.environment,
-        cwd=_path(directory),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        bufsize=0,
-        start_new_session=True,
-        umask=settings.AGENT_UMASK,  # what agents write belongs to the project, not to us
-    )
-
-
-def _path(directory: int) -> str:
-    """A path that means the open directory, whatever its name means by now."""
-    if sys.platform == "darwin":
-        return os.fsdecode(fcntl.fcntl(directory, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
-    return f"/proc/self/fd/{directory}"
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO
 
 from jobs_app.processes.backlog import Backlog
-from sessions_app.providers.events import LINE_LIMIT
 
 CHUNK = 64 * 1024
 PIPE_SIZE = 1024 * 1024
@@ -205,7 +204,7 @@ class LineSplitter:
     last newline is delivered as cut by `finish`.
     """
 
-    def __init__(self, on_line: Callable[[bytes, bool], None], limit: int = LINE_LIMIT) -> None:
+    def __init__(self, on_line: Callable[[bytes, bool], None], limit: int) -> None:
         self._on_line = on_line
         self._limit = limit
         self._line = bytearray()

@@ -25,7 +25,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NamedTuple, TypeGuard
 
-from jobs_app.agents.base import RUN_MARKER
+RUN_MARKER = "POKECODE_RUN"
+"""Set in the environment of a run's process to the run's id, and so in all that it starts."""
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 ENDED = "ZX"  # zombie, dead: proc_pid_stat(5)
@@ -109,7 +110,9 @@ def become_subreaper() -> None:
 def spawn(
     run_id: str, start: Callable[[], subprocess.Popen[bytes]]
 ) -> tuple[subprocess.Popen[bytes], Run]:
-    """Start a run's process, in a session of its own, so that it is never taken for an orphan."""
+    """Start a run's process, in a session of its own, so that it is never taken for an orphan.
+
+    From any thread."""
     with _reaping:
         process = start()
         stat = _stat(process.pid)
@@ -229,7 +232,9 @@ def _is_stray_of(pid: int, run: Run) -> bool:
 
 
 def _children() -> list[int]:
-    """The main thread's children, which adopted processes become.
+    """The main thread's children, which adopted processes become, whichever thread started
+    the run (kernel/exit.c, find_new_reaper; tried with 6.18): what a thread started itself is
+    among them only once that thread has ended.
 
     The kernel's list is complete as long as none of them is reaped meanwhile (proc(5)).
     """

@@ -16,9 +16,9 @@ import psutil
 from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import Coalesce
 
-from jobs_app.agents.base import RUN_MARKER
 from jobs_app.models import Job, JobAttempt, JobStatus
 from jobs_app.outcomes import Outcome
+from jobs_app.processes.tree import RUN_MARKER
 from sessions_app.models import Session, SessionMessage
 from sessions_app.providers import events
 

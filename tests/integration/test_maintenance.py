@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from jobs_app.agents.base import RUN_MARKER
 from jobs_app.models import Job, JobAttempt, JobStatus, Worker
+from jobs_app.processes.tree import RUN_MARKER
 from jobs_app.worker import sweeps
-from jobs_app.worker.processor import _beat
+from jobs_app.worker.upkeep import _beat
 from jobs_app.worker.sweeps import RescueCount
 from tests.leasing import claim
 

@@ -4,16 +4,26 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
-from jobs_app.agents.base import RUN_MARKER, Exit, Launch
 from jobs_app.processes.process import AgentProcess
+from jobs_app.processes.spawning import Command, Spawned, spawn
+from jobs_app.processes.tree import RUN_MARKER
+from sessions_app.providers.events import LINE_LIMIT
 from tests.process.site import FAKE_AGENT
 
 RUN_ID = f"run-{os.getpid()}"
 """Of this process alone: another's tests end what carries the id of their run."""
+
+
+class Ended(NamedTuple):
+    exit_code: int
+    stderr: str
+    lines: list[tuple[bytes, bool]]
 
 
 class Recorded:
@@ -27,21 +37,32 @@ class Recorded:
         while not self.lines:
             await asyncio.sleep(0.005)
 
+    async def end(self) -> Ended:
+        return Ended(*await self.process.wait(), self.lines)
+
 
 async def start(directory, argv, stdin=b"", run_id=RUN_ID, **options) -> Recorded:
-    lines: list[tuple[bytes, bool]] = []
+    return attached(spawned(directory, argv, stdin, run_id), **options)
+
+
+def spawned(directory, argv, stdin=b"", run_id=RUN_ID, **options) -> Spawned:
     environment = {"PATH": os.environ["PATH"], RUN_MARKER: run_id}
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        process = await AgentProcess.start(
-            Launch(argv, environment, stdin),
-            handle,
-            lambda line, cut: lines.append((line, cut)),
-            run_id=run_id,
-            **options,
-        )
+        return spawn(Command(argv, environment, stdin), handle, run_id, **options)
     finally:
         os.close(handle)
+
+
+def attached(found: Spawned, **options) -> Recorded:
+    lines: list[tuple[bytes, bool]] = []
+    process = AgentProcess.attach(
+        found,
+        lambda line, cut: lines.append((line, cut)),
+        line_limit=LINE_LIMIT,
+        backlog_directory=Path(tempfile.gettempdir()),
+        **options,
+    )
     return Recorded(process, lines)
 
 
@@ -50,18 +71,18 @@ async def start_fake(directory, wanted=None, **options) -> Recorded:
     return await start(directory, [sys.executable, str(FAKE_AGENT), "claude"], prompt, **options)
 
 
-def run(directory, argv, stdin=b"", **options) -> tuple[Exit, list[tuple[bytes, bool]]]:
-    """Run a command to its end: how it ended, and its lines."""
+def run(directory, argv, stdin=b"", **options) -> Ended:
+    """Run a command to its end."""
     return asyncio.run(_finish(start(directory, argv, stdin, **options)))
 
 
-def run_fake(directory, wanted=None, **options) -> tuple[Exit, list[tuple[bytes, bool]]]:
+def run_fake(directory, wanted=None, **options) -> Ended:
     return asyncio.run(_finish(start_fake(directory, wanted, **options)))
 
 
-async def _finish(starting) -> tuple[Exit, list[tuple[bytes, bool]]]:
+async def _finish(starting) -> Ended:
     recorded = await starting
-    return await recorded.process.wait(), recorded.lines
+    return await recorded.end()
 
 
 def pid_in(path: Path) -> int:

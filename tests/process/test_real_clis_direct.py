@@ -14,7 +14,8 @@ from unittest import mock
 import pytest
 
 from jobs_app.agents import AGENTS, Agent
-from jobs_app.agents.base import Exit, Request, Verdict
+from jobs_app.agents.base import Turn
+from jobs_app.outcomes import Outcome, Verdict
 from sessions_app.ids import new_id
 from sessions_app.providers import PROVIDERS, events
 from tests.fakes import real_clis
@@ -53,9 +54,9 @@ class Host:
         return AGENTS[self.provider]
 
     def run(self, prompt: str, **fields: Any) -> Run:
-        return self._read(prompt, lambda process: None, None, **fields)
+        return self._read(prompt, lambda process: None, **fields)
 
-    def interrupt(self, prompt: str, stop_reason: str | None) -> Run:
+    def interrupt(self, prompt: str) -> Run:
         """Send SIGINT when the model was asked."""
 
         def when_asked(process: subprocess.Popen[bytes]) -> None:
@@ -65,42 +66,40 @@ class Host:
                 time.sleep(0.02)
             process.send_signal(signal.SIGINT)
 
-        return self._read(prompt, when_asked, stop_reason)
+        return self._read(prompt, when_asked)
 
     def _read(
         self,
         prompt: str,
         meanwhile: Callable[[subprocess.Popen[bytes]], None],
-        stop_reason: str | None,
         **fields: Any,
     ) -> Run:
-        request = self._request(prompt, **fields)
-        with self._start(request) as process:
+        turn = self._turn(prompt, **fields)
+        with self._start(turn) as process:
             try:
                 meanwhile(process)
                 stdout, stderr = process.communicate(timeout=TIMEOUT)
             finally:
                 process.kill()
-        exit = Exit(process.returncode, stderr.decode(errors="replace"), stop_reason)
-        return self._judge(request, stdout, exit)
+        return self._judge(turn, stdout, process.returncode, stderr.decode(errors="replace"))
 
-    def _request(self, prompt: str, **fields: Any) -> Request:
-        run_id = new_id()  # unique, as in life: the processes of a run are found by it
-        private = self.home / run_id
+    def _turn(self, prompt: str, **fields: Any) -> Turn:
+        attempt_id = new_id()  # unique, as in life: the processes of a run are found by it
+        private = self.home / attempt_id
         private.mkdir(mode=0o700, parents=True)
         known = {"project_path": str(self.project), "private_directory": str(private), **fields}
-        return Request(run_id, prompt, **known)
+        return Turn(attempt_id, prompt, **known)
 
-    def _start(self, request: Request) -> subprocess.Popen[bytes]:
+    def _start(self, turn: Turn) -> subprocess.Popen[bytes]:
         with mock.patch.dict(os.environ, self.environment, clear=True):
-            launch = self.agent.launch(request)
-        input_file = Path(request.private_directory) / "stdin"
-        input_file.write_bytes(launch.stdin)
+            command = self.agent.launch(turn)
+        input_file = Path(turn.private_directory) / "stdin"
+        input_file.write_bytes(command.stdin)
         with input_file.open("rb") as stdin:
             return subprocess.Popen(
-                launch.argv,
-                env=dict(launch.environment),
-                cwd=request.project_path,
+                command.argv,
+                env=dict(command.environment),
+                cwd=turn.project_path,
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -110,8 +109,8 @@ class Host:
     def environment(self) -> dict[str, str]:
         return real_clis.environment(self.home, self.server.url)
 
-    def _judge(self, request: Request, stdout: bytes, exit: Exit) -> Run:
-        provider, observer = PROVIDERS[self.provider], self.agent.observer(request)
+    def _judge(self, turn: Turn, stdout: bytes, exit_code: int, stderr: str) -> Run:
+        provider, observer = PROVIDERS[self.provider], self.agent.observer(turn)
         meter = provider.meter(self.usage)
         seen = [events.read_line(line).data for line in stdout.split(b"\n") if line]
         for data in seen:
@@ -119,7 +118,8 @@ class Host:
             meter.count(data)
         self.usage = meter.raw
         names = [name for name in map(provider.session_id, seen) if name]
-        return Run(observer.verdict(exit), seen, names[-1] if names else None, meter.usage.total)
+        verdict = observer.verdict(exit_code, stderr)
+        return Run(verdict, seen, names[-1] if names else None, meter.usage.total)
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def canary(tmp_path) -> Path:
 
 def test_a_text_answer(host):
     run = host.run("SAY good morning")
-    assert run.verdict == Verdict("succeeded")
+    assert run.verdict == Verdict(Outcome.SUCCEEDED)
     assert "good morning" in run.text
     assert run.conversation
     assert run.tokens == host.server.served.total
@@ -161,7 +161,7 @@ def test_a_text_answer(host):
 
 def test_a_tool_changes_the_project(host):
     run = host.run("RUN echo made > made.txt && echo told", allowed_tools=["Bash"])
-    assert run.verdict == Verdict("succeeded")
+    assert run.verdict == Verdict(Outcome.SUCCEEDED)
     assert (host.project / "made.txt").read_text() == "made\n"
     assert "told" in host.server.prompts[-1].text
     assert run.tokens == host.server.served.total
@@ -171,7 +171,7 @@ def test_a_conversation_goes_on(host):
     first = host.run("SAY the first answer")
     before = host.server.served.total
     second = host.run("SAY the second answer", resume=first.conversation)
-    assert second.verdict.outcome == "succeeded"
+    assert second.verdict.outcome is Outcome.SUCCEEDED
     assert second.conversation == first.conversation
     assert "the first answer" in host.server.prompts[-1].text
     assert second.tokens == host.server.served.total - before
@@ -179,7 +179,7 @@ def test_a_conversation_goes_on(host):
 
 def test_a_conversation_that_is_unknown_fails_for_good(host):
     verdict = host.run("SAY hello", resume=UNKNOWN_CONVERSATION).verdict
-    assert (verdict.outcome, verdict.permanent) == ("failed", True)
+    assert (verdict.outcome, verdict.permanent) == (Outcome.FAILED, True)
     assert UNKNOWN_CONVERSATION in verdict.error
     assert not host.server.prompts
 
@@ -187,11 +187,11 @@ def test_a_conversation_that_is_unknown_fails_for_good(host):
 @pytest.mark.parametrize(
     ("status", "outcome", "permanent"),
     [
-        (400, "failed", True),
-        (401, "failed", True),
-        (404, "failed", True),
-        (429, "rate_limited", False),
-        (500, "failed", False),
+        (400, Outcome.FAILED, True),
+        (401, Outcome.FAILED, True),
+        (404, Outcome.FAILED, True),
+        (429, Outcome.RATE_LIMITED, False),
+        (500, Outcome.FAILED, False),
     ],
 )
 def test_a_failure_of_the_model_server(host, status, outcome, permanent):
@@ -204,14 +204,13 @@ def test_a_server_that_is_not_there_may_come_back(host):
     with gone:
         host.server = gone
     verdict = host.run("SAY hello").verdict
-    assert (verdict.outcome, verdict.permanent) == ("failed", False)
+    assert (verdict.outcome, verdict.permanent) == (Outcome.FAILED, False)
     assert "could not reach" in verdict.error
 
 
-@pytest.mark.parametrize(("stop_reason", "outcome"), [("cancelled", "cancelled"), (None, "failed")])
-def test_an_interrupted_run_is_no_success(host, stop_reason, outcome):
-    verdict = host.interrupt("SLOW", stop_reason).verdict
-    assert (verdict.outcome, verdict.permanent) == (outcome, False)
+def test_an_interrupted_run_is_no_success(host):
+    verdict = host.interrupt("SLOW").verdict
+    assert (verdict.outcome, verdict.permanent) == (Outcome.FAILED, False)
 
 
 def test_context_reaches_the_model(host):
@@ -221,12 +220,12 @@ def test_context_reaches_the_model(host):
 
 def test_a_leading_slash_reaches_the_model(host):
     run = host.run("/cost of this")
-    assert run.verdict == Verdict("succeeded")
+    assert run.verdict == Verdict(Outcome.SUCCEEDED)
     assert "/cost of this" in host.server.prompts[0].text
 
 
 def test_a_prompt_like_an_option_reaches_the_model(host):
-    assert host.run("--help me").verdict.outcome == "succeeded"
+    assert host.run("--help me").verdict.outcome is Outcome.SUCCEEDED
     assert "--help me" in host.server.prompts[0].text
 
 
@@ -247,7 +246,7 @@ def test_claude_obeys_the_settings_of_a_project_only_when_it_is_trusted(claude, 
         run = claude.run(prompt, trusted=trusted, allowed_tools=["Bash"])
     keys = {request.headers.get("x-api-key") for request in elsewhere.prompts}
     made = {path.name for path in canary.parent.glob("canary-*")}
-    assert run.verdict == Verdict("succeeded")
+    assert run.verdict == Verdict(Outcome.SUCCEEDED)
     if trusted:
         assert {"canary-hook", "canary-mcp"} <= made
         assert keys == {real_clis.KEY}
@@ -284,7 +283,7 @@ def test_codex_obeys_the_settings_of_a_project_only_when_it_is_trusted(
     codex.project = codex.project.rename(codex.project.parent / name)
     _set_traps_for_codex(codex.project, canary)
     run = codex.run(_until(canary) if trusted else "SAY hello", trusted=trusted)
-    assert run.verdict == Verdict("succeeded")
+    assert run.verdict == Verdict(Outcome.SUCCEEDED)
     assert canary.exists() == trusted
     models = {request.body["model"] for request in codex.server.prompts}
     assert (models == {"model-of-the-project"}) == trusted

@@ -3,32 +3,43 @@
 import asyncio
 import os
 import resource
+import signal
+import stat
 import time
 
 import pytest
 
 from sessions_app.providers.events import LINE_LIMIT
-from tests.process.runs import is_running, pid_in, run, run_fake, start, start_fake
+from tests.process.runs import (
+    attached,
+    is_running,
+    pid_in,
+    run,
+    run_fake,
+    spawned,
+    start,
+    start_fake,
+)
 
 MIB = 1024 * 1024
 
 
 def test_lines_come_whole_and_in_order(project):
-    exit, lines = run_fake(project, {"lines": ["one", "", "zwei \u2028 r\r still two", "three"]})
-    texts = [line.decode() for line, _ in lines]
+    ended = run_fake(project, {"lines": ["one", "", "zwei \u2028 r\r still two", "three"]})
+    texts = [line.decode() for line, _ in ended.lines]
     assert texts == ["one", "", "zwei \u2028 r\r still two", "three"]
-    assert not any(cut for _, cut in lines)
-    assert (exit.exit_code, exit.stop_reason) == (0, None)
+    assert not any(cut for _, cut in ended.lines)
+    assert ended.exit_code == 0
 
 
 def test_a_line_of_ten_megabytes_comes_whole(project):
-    _, lines = run_fake(project, {"lines": [{"fill": 10 * MIB}, "after"]})
+    lines = run_fake(project, {"lines": [{"fill": 10 * MIB}, "after"]}).lines
     assert [(len(line), cut) for line, cut in lines] == [(10 * MIB + 2, False), (5, False)]
 
 
 def test_a_last_line_without_its_end_is_cut(project):
-    _, lines = run_fake(project, {"lines": ["whole", '{"half":'], "unended": True})
-    assert lines == [(b"whole", False), (b'{"half":', True)]
+    ended = run_fake(project, {"lines": ["whole", '{"half":'], "unended": True})
+    assert ended.lines == [(b"whole", False), (b'{"half":', True)]
 
 
 def test_an_endless_line_takes_bounded_memory(project):
@@ -46,21 +57,21 @@ def test_an_endless_line_takes_bounded_memory(project):
 
 def test_a_flood_of_stderr_leaves_its_end(project):
     script = "head -c 100000000 /dev/zero | tr '\\0' x >&2; echo the end >&2; echo answer"
-    exit, lines = run(project, ["sh", "-c", script])
-    assert exit.stderr.endswith("xxxthe end\n")
-    assert len(exit.stderr) == 64 * 1024
-    assert lines == [(b"answer", False)]
+    ended = run(project, ["sh", "-c", script])
+    assert ended.stderr.endswith("xxxthe end\n")
+    assert len(ended.stderr) == 64 * 1024
+    assert ended.lines == [(b"answer", False)]
 
 
 def test_stderr_that_is_not_utf8_is_readable(project):
-    exit, _ = run(project, ["sh", "-c", "printf 'bad \\377 byte' >&2"])
-    assert exit.stderr == "bad \ufffd byte"
+    ended = run(project, ["sh", "-c", "printf 'bad \\377 byte' >&2"])
+    assert ended.stderr == "bad \ufffd byte"
 
 
 @pytest.mark.parametrize("code", [0, 3, 255, -9])
 def test_exit_codes_are_told(project, code):
-    exit, lines = run_fake(project, {"silent": True, "exit": code})
-    assert (exit.exit_code, lines) == (code, [])
+    ended = run_fake(project, {"silent": True, "exit": code})
+    assert (ended.exit_code, ended.lines) == (code, [])
 
 
 def test_closing_stdout_early_is_not_the_end(project, tmp_path):
@@ -70,7 +81,7 @@ def test_closing_stdout_early_is_not_the_end(project, tmp_path):
         recorded = await start(
             project, ["sh", "-c", f"exec >&- 2>&-; {waits_for(release)}; exit 7"]
         )
-        waiting = asyncio.create_task(recorded.process.wait())
+        waiting = asyncio.create_task(recorded.end())
         while not output_is_closed(recorded.process.pid):
             await asyncio.sleep(0.005)
         assert not waiting.done()
@@ -89,68 +100,119 @@ def output_is_closed(pid: int) -> bool:
 
 
 def test_a_huge_prompt_arrives_whole(project):
-    _, lines = run(project, ["wc", "-c"], stdin=b"x" * 5 * MIB)
-    assert lines == [(str(5 * MIB).encode(), False)]
+    ended = run(project, ["wc", "-c"], stdin=b"x" * 5 * MIB)
+    assert ended.lines == [(str(5 * MIB).encode(), False)]
 
 
 def test_an_agent_may_leave_its_prompt_unread(project):
-    exit, lines = run(project, ["sh", "-c", "exec <&-; echo unread"], stdin=b"x" * 5 * MIB)
-    assert (exit.exit_code, lines) == (0, [(b"unread", False)])
+    ended = run(project, ["sh", "-c", "exec <&-; echo unread"], stdin=b"x" * 5 * MIB)
+    assert (ended.exit_code, ended.lines) == (0, [(b"unread", False)])
 
 
 def test_a_cancelled_run_ends_by_its_own_means(project):
     async def scenario():
         recorded = await start_fake(project, {"sleep": 1000}, grace=30)
         await recorded.first_line()
-        recorded.process.stop("cancelled")
-        recorded.process.stop("interrupted")
-        return await recorded.process.wait(), recorded.lines
+        was_stopped = recorded.process.stop()
+        return was_stopped, await recorded.end()
 
-    exit, lines = asyncio.run(scenario())
-    assert (exit.exit_code, exit.stop_reason) == (0, "cancelled")
-    assert b"error_during_execution" in lines[-1][0]
+    was_stopped, ended = asyncio.run(scenario())
+    assert (was_stopped, ended.exit_code) == (True, 0)
+    assert b"error_during_execution" in ended.lines[-1][0]
 
 
 def test_a_run_that_ignores_signals_is_killed_in_time(project):
     async def scenario():
         recorded = await start_fake(project, {"ignore_signals": True, "sleep": 1000}, grace=0.1)
         await recorded.first_line()
-        recorded.process.stop("cancelled")
+        recorded.process.stop()
         began = time.monotonic()
-        return await recorded.process.wait(), time.monotonic() - began
+        return await recorded.end(), time.monotonic() - began
 
-    exit, seconds = asyncio.run(scenario())
-    assert (exit.exit_code, exit.stop_reason) == (-9, "cancelled")
+    ended, seconds = asyncio.run(scenario())
+    assert ended.exit_code == -9
     assert 0.2 <= seconds < 5
 
 
-def test_a_later_stop_can_hasten_the_end(project):
+@pytest.mark.parametrize("graces", [(1000, 0.01), (0.01, 1000)])
+def test_a_later_stop_can_only_hasten_the_end(project, graces):
     async def scenario():
-        recorded = await start_fake(project, {"sleep": 1000, "ignore_signals": True}, grace=1000)
+        recorded = await start_fake(project, {"sleep": 1000, "ignore_signals": True})
         await recorded.first_line()
-        recorded.process.stop("cancelled")
-        recorded.process.stop("lease lost", grace=0.01)
+        assert [recorded.process.stop(grace) for grace in graces] == [True, True]
         async with asyncio.timeout(30):
-            return await recorded.process.wait()
+            return await recorded.end()
 
-    exit = asyncio.run(scenario())
-    assert (exit.exit_code, exit.stop_reason) == (-9, "cancelled")
-
-
-def test_a_run_that_never_ends_is_stopped_at_its_time_limit(project):
-    exit, _ = run(project, ["sleep", "1000"], timeout=0.2)
-    assert (exit.exit_code, exit.stop_reason) == (-2, "timeout")
+    assert asyncio.run(scenario()).exit_code == -9
 
 
-def test_a_run_that_has_ended_was_not_stopped(project):
+def test_a_run_that_has_ended_by_itself_was_not_stopped(project):
     async def scenario():
-        recorded = await start(project, ["true"], timeout=60)
-        await recorded.process.wait()
-        recorded.process.stop("cancelled")
-        return await recorded.process.wait()
+        recorded = await start(project, ["true"])
+        await recorded.end()
+        return recorded.process.stop(), await recorded.end()
 
-    exit = asyncio.run(scenario())
-    assert (exit.exit_code, exit.stop_reason) == (0, None)
+    was_stopped, ended = asyncio.run(scenario())
+    assert (was_stopped, ended.exit_code) == (False, 0)
+
+
+def test_a_run_that_was_stopped_stays_so_after_its_end(project):
+    async def scenario():
+        recorded = await start(project, ["sleep", "1000"])
+        recorded.process.stop()
+        ended = await recorded.end()
+        return recorded.process.stop(), ended
+
+    was_stopped, ended = asyncio.run(scenario())
+    assert (was_stopped, ended.exit_code) == (True, -signal.SIGINT)
+
+
+def test_a_process_may_be_spawned_in_a_thread_and_end_before_it_is_watched(project):
+    """The prompt waits in its pipe, and what it said in others."""
+
+    async def scenario():
+        script = "echo $$; echo oops >&2; exit 3"
+        found = await asyncio.to_thread(spawned, project, ["sh", "-c", script])
+        while is_running(found.process.pid):
+            await asyncio.sleep(0.005)
+        recorded = attached(found)
+        return recorded.process.pid, await recorded.end()
+
+    pid, ended = asyncio.run(scenario())
+    assert ended == (3, "oops\n", [(str(pid).encode(), False)])
+
+
+def test_many_threads_may_spawn_at_once(project):
+    async def one(number):
+        argv = ["sh", "-c", f"cat; exit {number}"]
+        found = await asyncio.to_thread(spawned, project, argv, b"in\n", f"run-{number}")
+        return await attached(found).end()
+
+    async def scenario():
+        return await asyncio.gather(*map(one, range(50)))
+
+    for number, ended in enumerate(asyncio.run(scenario())):
+        assert (ended.exit_code, ended.lines) == (number, [(b"in", False)])
+
+
+def test_held_input_comes_when_it_is_sent(project):
+    async def scenario():
+        recorded = await start(project, ["cat"], b"later\n", hold_input=True)
+        was_empty = not recorded.lines
+        recorded.process.send_input()
+        return was_empty, await recorded.end()
+
+    was_empty, ended = asyncio.run(scenario())
+    assert (was_empty, ended.lines) == (True, [(b"later", False)])
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027])
+def test_its_files_have_the_mode_that_was_asked_for(project, umask):
+    async def scenario():
+        await attached(spawned(project, ["touch", "made"], umask=umask)).end()
+
+    asyncio.run(scenario())
+    assert stat.S_IMODE((project / "made").stat().st_mode) == 0o666 & ~umask
 
 
 @pytest.mark.parametrize("end", [{"exit": 0}, {"exit": -9}])
@@ -158,8 +220,8 @@ def test_a_process_in_its_own_session_that_holds_the_output_ends_with_the_run(
     project, tmp_path, end
 ):
     """The end of the output would never come while it lives."""
-    exit, _ = run_fake(project, {"spawn_detached": str(tmp_path / "pid"), **end})
-    assert exit.exit_code == end["exit"]
+    ended = run_fake(project, {"spawn_detached": str(tmp_path / "pid"), **end})
+    assert ended.exit_code == end["exit"]
     assert not is_running(pid_in(tmp_path / "pid"))
 
 
@@ -167,14 +229,14 @@ def test_a_hundred_runs_at_once_keep_apart(project):
     async def one(number):
         script = f"cat; echo {number}; exit {number}"
         recorded = await start(project, ["sh", "-c", script], b"in\n", run_id=f"run-{number}")
-        return await recorded.process.wait(), recorded.lines
+        return await recorded.end()
 
     async def scenario():
         return await asyncio.gather(*map(one, range(100)))
 
-    for number, (exit, lines) in enumerate(asyncio.run(scenario())):
-        assert exit.exit_code == number
-        assert lines == [(b"in", False), (str(number).encode(), False)]
+    for number, ended in enumerate(asyncio.run(scenario())):
+        assert ended.exit_code == number
+        assert ended.lines == [(b"in", False), (str(number).encode(), False)]
 
 
 def test_no_descriptor_is_left_open(project):
@@ -197,10 +259,9 @@ def test_it_runs_in_the_directory_that_was_opened(project, tmp_path):
 
     async def scenario():
         recorded = await start(Swapped(project, tmp_path / "moved"), ["pwd", "-P"])
-        return await recorded.process.wait(), recorded.lines
+        return await recorded.end()
 
-    _, lines = asyncio.run(scenario())
-    assert lines == [(str(tmp_path / "moved").encode(), False)]
+    assert asyncio.run(scenario()).lines == [(str(tmp_path / "moved").encode(), False)]
 
 
 class Swapped(os.PathLike):

@@ -8,14 +8,23 @@ import signal
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psutil
 import pytest
 
-from jobs_app.agents.base import RUN_MARKER
 from jobs_app.processes import process, tree
-from tests.process.runs import is_running, pid_in, run, start, start_fake
+from jobs_app.processes.tree import RUN_MARKER
+from tests.process.runs import (
+    attached,
+    is_running,
+    pid_in,
+    run,
+    spawned,
+    start,
+    start_fake,
+)
 from tests.process.site import wait_for
 
 SLEEP = ["sleep", "1000"]
@@ -109,15 +118,15 @@ def test_a_run_stays_open_until_what_cannot_be_ended_is_gone(
 
     async def scenario():
         recorded = await start_fake(project, {"spawn_detached": str(tmp_path / "pid")})
-        waiting = asyncio.create_task(recorded.process.wait())
+        waiting = asyncio.create_task(recorded.end())
         while "stays open" not in caplog.text:
             await asyncio.sleep(0.01)
         was_open = not waiting.done()
         os.kill(pid_in(tmp_path / "pid"), signal.SIGKILL)
         return was_open, await waiting
 
-    was_open, exit = asyncio.run(scenario())
-    assert (was_open, exit.exit_code) == (True, 0)
+    was_open, ended = asyncio.run(scenario())
+    assert (was_open, ended.exit_code) == (True, 0)
     [message] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert str(pid_in(tmp_path / "pid")) in message
 
@@ -131,9 +140,38 @@ def test_a_run_that_keeps_starting_processes_is_ended_whole(tmp_path):
 
 
 def test_a_stray_without_any_environment_ends_with_its_run(project, tmp_path, subreaper):
-    exit, _ = run(project, leaving_stray(tmp_path / "pid"))
-    assert exit.exit_code == 0
+    assert run(project, leaving_stray(tmp_path / "pid")).exit_code == 0
     assert not psutil.pid_exists(pid_in(tmp_path / "pid"))
+
+
+@pytest.mark.parametrize("goes_on", [True, False], ids=["that goes on", "that ends"])
+def test_a_stray_of_a_run_from_a_thread_ends_with_its_run(project, tmp_path, subreaper, goes_on):
+    """The kernel gives orphans to the main thread, whichever thread started their run."""
+    with ThreadPoolExecutor(1) as threads:
+        found = threads.submit(spawned, project, leaving_stray(tmp_path / "pid")).result()
+        if not goes_on:
+            threads.shutdown()
+        assert reaches_its_end(found) == 0
+    assert not psutil.pid_exists(pid_in(tmp_path / "pid"))
+
+
+def test_a_run_from_a_thread_is_never_taken_for_an_orphan(project, subreaper):
+    """Neither while the thread goes on nor when its end made it a child of the main thread."""
+    with ThreadPoolExecutor(1) as threads:
+        found = threads.submit(spawned, project, SLEEP).result()
+        assert found.process.pid not in tree._children()
+        assert tree.has_no_orphans()
+    wait_for(lambda: found.process.pid in tree._children())
+    assert tree.has_no_orphans()
+    found.process.kill()
+    assert reaches_its_end(found) == -signal.SIGKILL
+
+
+def reaches_its_end(found) -> int:
+    async def scenario():
+        return await attached(found).end()
+
+    return asyncio.run(scenario()).exit_code
 
 
 def test_an_orphan_is_noticed_at_once_and_only_while_there_is_one(subreaper, tmp_path):
@@ -167,7 +205,7 @@ def test_a_stray_that_an_older_run_may_own_waits_for_that(project, tmp_path, sub
         younger = await start(project, leaving_stray(tmp_path / "pid"), run_id="younger")
         await younger.process.wait()
         after_younger = is_running(pid_in(tmp_path / "pid"))
-        older.process.stop("cancelled")
+        older.process.stop()
         await older.process.wait()
         return after_younger, is_running(pid_in(tmp_path / "pid"))
 
@@ -214,7 +252,7 @@ def test_orphans_that_have_ended_leave_no_zombies(project, tmp_path, subreaper):
             await asyncio.sleep(0.01)
         tree.reap_adopted()
         listed = psutil.pid_exists(orphan)
-        recorded.process.stop("cancelled")
+        recorded.process.stop()
         await recorded.process.wait()
         return listed
 

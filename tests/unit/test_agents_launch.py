@@ -15,8 +15,9 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from jobs_app.agents import AGENTS, find
-from jobs_app.agents.base import Launch, Request
+from jobs_app.agents.base import Turn
 from jobs_app.agents.instructions import LIMIT
+from jobs_app.processes.spawning import Command
 
 CONVERSATION = "b460a70d-ee45-424a-ba3b-e32f7e97cbdf"
 
@@ -26,10 +27,10 @@ COMMANDS = {
 }
 
 
-def launch(provider: str, **fields) -> Launch:
-    known = {"run_id": "run-1", "prompt": "Do it", "project_path": "/nowhere", **fields}
+def launch(provider: str, **fields) -> Command:
+    known = {"attempt_id": "attempt-1", "prompt": "Do it", "project_path": "/nowhere", **fields}
     with override_settings(**COMMANDS):
-        return AGENTS[provider].launch(Request(**known))
+        return AGENTS[provider].launch(Turn(**known))
 
 
 def options(provider: str, **fields) -> list[str]:
@@ -44,7 +45,7 @@ def private(tmp_path: Path) -> str:
     return str(directory)
 
 
-def system_prompt(launched: Launch) -> str:
+def system_prompt(launched: Command) -> str:
     flag = "--append-system-prompt-file="
     files = [word.removeprefix(flag) for word in launched.argv if word.startswith(flag)]
     return Path(files[0]).read_text() if files else ""
@@ -124,7 +125,7 @@ def test_agents_do_not_see_our_own_secrets(provider, monkeypatch):
     environment = launch(provider).environment
     assert "secret" not in environment.values()
     assert environment["ANTHROPIC_API_KEY"] == "theirs"
-    assert environment["POKECODE_RUN"] == "run-1"
+    assert environment["POKECODE_RUN"] == "attempt-1"
 
 
 def test_what_the_worker_sets_wins_over_our_defaults(monkeypatch):
@@ -228,7 +229,7 @@ def test_a_missing_program_is_not_found(provider, settings):
     settings.POKECODE_CLAUDE_COMMAND = settings.POKECODE_CODEX_COMMAND = ["no-such-program-x"]
     assert find(AGENTS[provider]) is None
     with pytest.raises(FileNotFoundError):
-        AGENTS[provider].launch(Request("run", "Do it", "/nowhere"))
+        AGENTS[provider].launch(Turn("attempt", "Do it", "/nowhere"))
 
 
 def test_a_program_of_the_project_is_not_run(project, tmp_path, monkeypatch, settings):
@@ -239,7 +240,7 @@ def test_a_program_of_the_project_is_not_run(project, tmp_path, monkeypatch, set
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"bin:.:{os.environ['PATH']}")
     settings.POKECODE_CLAUDE_COMMAND = ["claude"]
-    launched = AGENTS["claude-code"].launch(Request("run", "Do it", str(project)))
+    launched = AGENTS["claude-code"].launch(Turn("attempt", "Do it", str(project)))
     assert launched.argv[0] == str(tmp_path / "bin" / "claude")
 
 
@@ -250,7 +251,7 @@ def test_codex_runs_without_the_wrapper_of_npm(place, tmp_path, settings):
     native = _program(packages / place / "vendor" / "x86_64-unknown-linux-musl" / "bin" / "codex")
     (tmp_path / "codex").symlink_to(wrapper)
     settings.POKECODE_CODEX_COMMAND = [str(tmp_path / "codex")]
-    launched = AGENTS["codex-cli"].launch(Request("run", "Do it", "/nowhere"))
+    launched = AGENTS["codex-cli"].launch(Turn("attempt", "Do it", "/nowhere"))
     assert launched.argv[0] == str(native)
 
 
