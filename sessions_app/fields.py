@@ -9,13 +9,13 @@ from django.db import models
 
 
 class LongNameIndex(models.Index):
-    """An index whose name is the schema's, also where it is longer than Oracle would allow."""
+    """An index whose name is the schema's, even where that is longer than Oracle would allow."""
 
     max_name_length = 63
 
 
 class CounterField(models.IntegerField):
-    """An integer as wide as SQLite's: a busy session passes two thousand million tokens."""
+    """An integer as wide as SQLite's: a busy session passes two billion tokens."""
 
     def db_type(self, connection: Any) -> str | None:
         return "bigint" if connection.vendor == "postgresql" else super().db_type(connection)

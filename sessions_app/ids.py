@@ -1,4 +1,4 @@
-"""Row ids: UUIDv7 text, increasing within a process, so that order of ids is order of arrival."""
+"""Row ids: UUIDv7 text, increasing within a process, so that ids sort in order of arrival."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ def new_id() -> str:
 
 
 def new_id_after(floor: str | None) -> str:
-    """An id that sorts after `floor`, also when the clock was set back since `floor` was made."""
+    """An id that sorts after `floor`, even if the clock was set back since `floor` was made."""
     candidate = new_id()
     if floor is None or candidate > floor:
         return candidate

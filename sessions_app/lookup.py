@@ -14,7 +14,7 @@ def find_session(text: str) -> Session:
     found = _matches(text) if is_unicode(text) else []
     if len(found) == 1:
         return found[0]
-    problem = "is no session" if not found else "fits more than one session: type more of it"
+    problem = "matches no session" if not found else "matches more than one: type more of it"
     raise CommandError(f"{printable(text)!r} {problem}.")
 
 

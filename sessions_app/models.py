@@ -59,7 +59,7 @@ class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ig
         context: str | None = None,
         allowed_tools: Sequence[str] = (),
     ) -> "Session":
-        """A session that is checked and not yet saved.
+        """A session that is checked but not yet saved.
 
         Name, repository, branch and the CLI's own directory are filled in.
         Raises ValidationError if anything is wrong.

@@ -1,4 +1,4 @@
-"""Checks of what people and programs hand in; each failure is one sentence."""
+"""Checks of what people and programs submit; each failure is one sentence."""
 
 import re
 from typing import Any
@@ -15,7 +15,7 @@ PROMPT_LIMIT = 4 * 1024 * 1024
 def check_keys(
     name: str, value: Any, shape: dict[str, type], required: tuple[str, ...] = ()
 ) -> None:
-    """A JSON object with these keys and types, and no others; `name` is for the sentence."""
+    """A JSON object with these keys and types, and no others; `name` is what the error calls it."""
     if not isinstance(value, dict):
         raise ValidationError(f"{name} must be a JSON object.")
     for key in required:
@@ -30,7 +30,7 @@ def check_keys(
 
 
 def _kind(kind: type) -> str:
-    return "list of texts" if kind is list else "text"
+    return "list of strings" if kind is list else "string"
 
 
 def validate_metadata(value: Any) -> None:
@@ -41,7 +41,7 @@ def validate_metadata(value: Any) -> None:
 
 def validate_tools(tools: Any) -> None:
     if not isinstance(tools, list):
-        raise ValidationError("Allowed tools must be a list of texts.")
+        raise ValidationError("Allowed tools must be a list of strings.")
     for tool in tools:
         if not isinstance(tool, str) or not TOOL.fullmatch(tool):
             raise ValidationError(

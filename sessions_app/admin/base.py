@@ -91,7 +91,7 @@ class BaseAdmin(admin.ModelAdmin):
 
     def _may_delete(self, request: HttpRequest, model: type[Model]) -> bool:
         pages = self.admin_site._registry.get(model)
-        # What only programs write belongs to the row it goes with.
+        # Rows that only programs write belong to the row that is deleted.
         if pages is None or isinstance(pages, ReadOnlyMixin):
             return True
         return pages.has_delete_permission(request)
@@ -129,7 +129,7 @@ def _cascades(model: type[Model], pks: list[Any]) -> list[tuple[type[Any], int]]
 
 
 class ReadOnlyMixin:
-    """Rows that programs write: to be read here, and nothing else."""
+    """Rows that only programs write: here they can be read, and nothing else."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -142,7 +142,7 @@ class ReadOnlyMixin:
 
 
 class SessionFilter(admin.SimpleListFilter):
-    """Of which session, for those who came by a link; a list of all sessions would be endless."""
+    """One session, for those who came by a link: a choice of all sessions would be endless."""
 
     title = "session"
     parameter_name = "session"

@@ -23,7 +23,7 @@ from sessions_app.providers.events import parse_stored
 from sessions_app.transcript import NewMessage
 
 EXCERPT = 4000
-"""Characters of an event that a list reads: most events whole, of a giant no more."""
+"""Characters of an event that a list reads: most events fit, and of a giant this is enough."""
 
 
 @admin.register(SessionMessage)
@@ -33,7 +33,7 @@ class MessageAdmin(SessionLinkMixin, BaseAdmin):
     list_filter = [SessionFilter, "type", "provider", "created_at"]
     list_select_related = ["session"]
     search_fields = ["content_data", "=provider_session_id", "=id"]
-    search_help_text = "Words of the raw event, or an id"
+    search_help_text = "Words in the raw event, or an id"
     ordering = ["-id"]
     autocomplete_fields = ["session"]
     add_fieldsets = [
@@ -91,7 +91,7 @@ class MessageAdmin(SessionLinkMixin, BaseAdmin):
         return [path("<path:object_id>/raw/", view, name=name), *super().get_urls()]
 
     def raw_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The event as it is stored, to save: never to be shown by a browser as a page."""
+        """The stored event as a download: a browser must never show it as a page."""
         message = self.get_object(request, unquote(object_id))
         if not self.has_view_permission(request, message):
             raise PermissionDenied
@@ -133,7 +133,7 @@ def is_long(message: SessionMessage) -> bool:
 
 
 def formatted(raw: str) -> str:
-    """An event indented, no further than a page shows it; as it is if it is long or no JSON."""
+    """An event indented, as far as a page shows it; unchanged if it is long or not JSON."""
     if len(raw) > SHOWN_LIMIT:
         return raw
     text = ""

@@ -17,7 +17,7 @@ from sessions_app.models import Session, SessionMessage, SessionState
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Archived sessions are out of the list until they are asked for."""
+    """Archived sessions stay out of the list until somebody asks for them."""
 
     title = "state"
     parameter_name = "state"

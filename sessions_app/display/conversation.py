@@ -1,8 +1,8 @@
 """Messages as the rows of a page: each display shape an entry, results joined to their calls.
 
 Claude's tool ids are unique; those of codex start again at item_0 with each run.
-So a result belongs to the latest call with its id, and what has an end with its turn:
-a call that has its result takes no more, and a plan that comes again is another one.
+So a result belongs to the latest call with its id. The end of a turn closes what it began:
+a call that has its result takes no more, and a plan that comes later is another one.
 """
 
 from collections import OrderedDict
@@ -32,7 +32,7 @@ DEEPEST = 3
 """Levels of calls within calls that are drawn; what lies deeper joins the last level."""
 
 SHORT_CHANGE = 12
-"""Lines of a difference that is shown without being asked for."""
+"""Lines of the longest difference that is shown unfolded."""
 
 KINDS: dict[type, str] = {
     Prompt: "prompt",
@@ -125,7 +125,7 @@ class Entry:
 
 
 class Conversation:
-    """Feeds on messages in order and says which entries are new or changed."""
+    """Takes messages in order and says which entries are new or changed."""
 
     def __init__(self) -> None:
         self._calls: OrderedDict[str, Entry] = OrderedDict()
@@ -154,7 +154,7 @@ class Conversation:
         return [self._nest(entry)]
 
     def _end_turn(self) -> list[Entry]:
-        """Calls that still wait most likely wait in vain; a result may yet come late."""
+        """Calls that still wait most likely wait in vain; a result may still come late."""
         calls = self._calls.items()
         self._calls = OrderedDict((key, call) for key, call in calls if call.waits)
         newly = [call for call in self._calls.values() if not call.abandoned]
@@ -182,7 +182,7 @@ class Conversation:
         return self._nest(entry)
 
     def _replace(self, entry: Entry, *key: str) -> Entry:
-        """The entry that showed this before, with the new shape; else this one."""
+        """The entry that showed this before, with the new shape; this one if there is none."""
         shown = self._replaceable.setdefault((entry.kind, *key), entry)
         shown.shape = entry.shape
         return shown
@@ -200,7 +200,7 @@ def _is_intended(shape: Shape) -> bool:
 
 
 def arrange(entries: Iterable[Entry]) -> list[Entry]:
-    """The outermost entries, each once and in order of their first appearance, others in them."""
+    """The outermost entries, each once, by first appearance, with the others inside them."""
     outermost: list[Entry] = []
     for entry in dict.fromkeys(entries):
         (outermost if entry.inside is None else entry.inside.children).append(entry)

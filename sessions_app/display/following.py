@@ -1,4 +1,4 @@
-"""Reading a transcript on as it grows."""
+"""Reading a transcript as it grows."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ ShowMessages = Callable[[list[SessionMessage]], None]
 
 
 def show_new(session_id: str, show: ShowMessages, cursor: str = "") -> str:
-    """Show the messages behind the cursor, page by page, and return the cursor behind them."""
+    """Show the messages after the cursor, page by page, and return the new cursor."""
     while page := transcript.after(session_id, cursor, PAGE):
         show(page)
         cursor = page[-1].pk
@@ -28,7 +28,7 @@ async def follow(
     cursor: str = "",
     until: Callable[[], bool] | None = None,
 ) -> None:
-    """Show the messages behind the cursor, then new ones as they are committed.
+    """Show the messages after the cursor, then new ones as they are committed.
 
     Ends once `until()` was true and all that was committed before that has been shown; without
     it, never. Both functions are called where they may use the database.

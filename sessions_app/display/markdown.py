@@ -61,7 +61,7 @@ _markdown = _Parser("js-default", {"highlight": _fence}).disable("image")
 
 @lru_cache(maxsize=512)
 def render(text: str) -> SafeString:
-    """Safe HTML of Markdown text; of a flood of brackets, the text as it is."""
+    """Safe HTML of Markdown text; the plain text if it holds a flood of brackets."""
     if text.count("[") > BRACKETS_LIMIT:
         return format_html("<pre>{}</pre>", text)
     html = nh3.clean(

@@ -16,7 +16,7 @@ PAGE = 100
 """Messages on a page."""
 
 LARGEST = 1_000_000
-"""Characters of a message beyond which it is not parsed for a page but only linked to."""
+"""Characters beyond which a message is not parsed for a page but only linked to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def page(session: Session, before: str | None = None) -> Page:
 
 
 def after(session: Session, cursor: str) -> list[SessionMessage]:
-    """The next messages behind `cursor`, at most a page, ready for `feed`."""
+    """The next messages after `cursor`, at most a page, ready for `feed`."""
     return list(_messages(session).filter(pk__gt=cursor).order_by("pk")[:PAGE])
 
 
@@ -77,5 +77,5 @@ def _messages(session: Session) -> "QuerySet[SessionMessage]":
 def _shapes(message: SessionMessage, project_path: str) -> list[Shape]:
     content: str = message.beginning  # type: ignore[attr-defined]
     if len(content) > LARGEST:
-        return [Notice(f"A message over {LARGEST:,} characters is not shown here.", "warning")]
+        return [Notice(f"A message of over {LARGEST:,} characters is not shown here.", "warning")]
     return display_message(message.provider, message.type, content, project_path)

@@ -108,7 +108,7 @@ def _lines(shape: Shape) -> list[Line]:
 
 
 def _goes_on(shape: Shape) -> bool:
-    """What follows belongs to it: no empty line behind it."""
+    """What follows belongs to it: no empty line between them."""
     match shape:
         case FileChange():
             return shape.status == "in_progress" or not shape.lines
@@ -146,7 +146,7 @@ def _own_lines(shape: Shape) -> Iterator[Line]:
 
 
 def _block(text: str, style: str = "", *, mark: str) -> Iterator[Line]:
-    """All lines of a text, the first behind a mark and the others below it.
+    """All lines of a text, the first after a mark and the others below it.
 
     Nothing but our marks stands at the left edge, so no text can pass for a prompt.
     """
@@ -178,7 +178,7 @@ def _tool_result(result: ToolResult) -> Iterator[Line]:
 
 def _file_change(change: FileChange) -> Iterator[Line]:
     if change.status == "in_progress" and change.lines:
-        return  # a call that says so stands above, and the change itself will follow
+        return  # the call above says so, and the change itself will follow
     count = f" +{change.added} -{change.removed}" if change.lines else ""
     state = "" if change.status == "completed" else f" ({change.status.replace('_', ' ')})"
     yield Line(f"  {change.kind} {change.path}{count}{state}", CYAN)

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from sessions_app.validation import printable, validate_text
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-# On Linux a directory on the way may be one that we can pass but not list.
+# On Linux a directory on the way may be one that we can pass through but not list.
 PASSAGE = DIRECTORY | getattr(os, "O_PATH", 0)
 
 
@@ -48,7 +48,7 @@ def _without_links(given: str) -> str:
             f"There is no directory '{_shown(given)}': create it first."
         ) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no usable path"
+        reason = getattr(error, "strerror", None) or "not a usable path"
         raise ValidationError(f"'{_shown(given)}' cannot be opened: {reason}.") from None
 
 

@@ -5,7 +5,7 @@ import stat
 
 
 def read_start(path: str | os.PathLike[str], limit: int, *, follow_link: bool = True) -> bytes:
-    """At most `limit` bytes of a regular file; OSError for what is none, or a link not to follow.
+    """At most `limit` bytes of a regular file; OSError if it is not one, or is a forbidden link.
 
     Never waits, as opening a pipe would.
     """
@@ -13,5 +13,5 @@ def read_start(path: str | os.PathLike[str], limit: int, *, follow_link: bool = 
     descriptor = os.open(path, flags if follow_link else flags | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(f"{path} is no regular file")
+            raise OSError(f"{path} is not a regular file")
         return bytes(file.read(limit))

@@ -1,4 +1,4 @@
-"""What git says of a project, read without ever running a program of the repository.
+"""What git says about a project, read without ever running a program of the repository.
 
 A repository's configuration names programs (fsmonitor, filters, hooks, ssh
 commands) and other trees (core.worktree, includes), and git obeys it wherever it
@@ -54,7 +54,7 @@ def find(project: str | os.PathLike[str]) -> "Repository | None":
     if root is None:
         return None
     git_dir = os.path.join(root, ".git")
-    if not os.path.isdir(git_dir):  # of a worktree or submodule: a file that says where it is
+    if not os.path.isdir(git_dir):  # a worktree or submodule has a file that says where it is
         _, _, target = _read(git_dir).partition("gitdir: ")
         if not target.strip():
             return None
@@ -71,17 +71,17 @@ def _root(project: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A git directory, and `common`: where a worktree's has its references and configuration."""
+    """A git directory, and `common`: the references and configuration, which worktrees share."""
 
     git_dir: str
     common: str
 
     @property
     def is_quick(self) -> bool:
-        """Whether its HEAD is read in microseconds: a worker asks twice a run."""
+        """Whether its HEAD is read in microseconds: a worker asks twice for each attempt."""
         try:
             size = os.stat(os.path.join(self.common, "packed-refs")).st_size
-        except OSError:  # as most often: there is none
+        except OSError:  # usually there is none
             size = 0
         return size < QUICK_LIMIT and not self._has_reftable
 
@@ -143,7 +143,7 @@ def _config(common: str, *query: str) -> str:
 
 
 def _read(path: str, limit: int = OUTPUT_LIMIT) -> str:
-    """The start of a file of git's own; "" for what is missing or no regular file."""
+    """The start of a file of git's own; "" if it is missing or not a regular file."""
     try:
         return read_start(path, limit).decode(errors="replace")
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
 """What each provider's events mean: pure functions, no database.
 
-One module a provider, one lookup table. `events` reads a line of output,
+One module for each provider, one lookup table. `events` reads a line of output,
 `shapes` are the typed forms that pages and terminals show.
 """
 

@@ -45,7 +45,7 @@ TOKEN_LIMIT = 10**9
 
 
 def tokens(value: Any) -> int:
-    """A number of tokens as an event gives it; 0 for what is none."""
+    """A number of tokens as an event gives it; 0 for anything else."""
     is_count = isinstance(value, int) and not isinstance(value, bool)
     return value if is_count and 0 <= value <= TOKEN_LIMIT else 0
 
@@ -56,7 +56,7 @@ def believable(usage: Usage) -> Usage:
 
 
 def at_least(usage: Usage, floor: Usage) -> Usage:
-    """The larger of both in each figure."""
+    """The larger of the two in each figure."""
     return usage + (floor - usage)
 
 

@@ -63,7 +63,7 @@ def _text(block: dict[str, Any], data: dict[str, Any], project_path: str) -> lis
     if type_of(data) == "assistant" or parent:  # the prompt of a sub-agent is the agent's words
         return [Text(text, parent)]
     if data.get("isSynthetic"):
-        return [Notice("The command-line tool asked the agent to go on.", detail=text)]
+        return [Notice("The command-line tool asked the agent to continue.", detail=text)]
     if text.startswith(INTERRUPTED):
         return [Notice(text.strip("[]"), level="warning")]
     return [Prompt(text)]

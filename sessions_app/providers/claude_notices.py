@@ -1,4 +1,4 @@
-"""What Claude Code says of its own work: `system` events and the like.
+"""What Claude Code says about its own work: `system` events and the like.
 
 `rate_limit_event`, `conversation_reset`, `hook_*`, `mirror_error`, `compact_boundary` and
 `local_command` are read as its SDK (0.2.187) declares them; they were never recorded.
@@ -109,7 +109,7 @@ NOTICES: dict[str, Callable[[dict[str, Any]], Notice]] = {
     "permission_denied": _permission_denied,
     "status": _status,
     "task_notification": _task_notification,
-    "task_progress": _task("at work"),
+    "task_progress": _task("in progress"),
     "task_started": _task("started"),
     "task_updated": _task_updated,
 }
@@ -133,7 +133,7 @@ def rate_limit(data: dict[str, Any], project_path: str) -> list[Shape]:
     limit = string(info, "rateLimitType").replace("_", " ")
     which = f"The {limit} limit" if limit else "The usage limit"
     resets = whole(info, "resetsAt")
-    until = f"; it ends at {_moment(resets)}" if resets is not None else ""
+    until = f"; it resets at {_moment(resets)}" if resets is not None else ""
     match string(info, "status"):
         case "rejected":
             return [Notice(f"{which} is reached{until}.", level="warning")]

@@ -124,7 +124,7 @@ def _change(call: ToolUse, kind: str, lines: tuple[DiffLine, ...]) -> FileChange
 def tool_result(
     block: dict[str, Any], told: Any, parent: str | None, project_path: str
 ) -> list[Shape]:
-    """What a call gave, or the change that it made.
+    """What a call returned, or the change that it made.
 
     `told` is the event's `tool_use_result`: an object, a text, or absent as in sub-agents.
     """

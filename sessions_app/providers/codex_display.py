@@ -39,11 +39,11 @@ from sessions_app.providers.shapes import (
 CHANGE_KINDS = {"add", "delete", "update"}
 FAILED = {"failed", "declined"}
 SPLIT_LIMIT = 20_000
-"""Characters of a command that are split into words, which takes long for a long one."""
+"""Characters of the longest command that is split into words: it takes time."""
 
 
 def _thread_started(data: dict[str, Any], project_path: str) -> list[Shape]:
-    return [Notice(f"Codex works in the thread {required(data, 'thread_id', str)}.")]
+    return [Notice(f"Codex is working in the thread {required(data, 'thread_id', str)}.")]
 
 
 def _turn_started(data: dict[str, Any], project_path: str) -> list[Shape]:
@@ -64,7 +64,7 @@ def _turn_failed(data: dict[str, Any], project_path: str) -> list[Shape]:
 
 
 def _error(data: dict[str, Any], project_path: str) -> list[Shape]:
-    """A retry, or ahead of `turn.failed` the text that it will repeat: no error by itself."""
+    """A retry, or the text that `turn.failed` will repeat: not an error by itself."""
     return [Notice(_server_message(required(data, "message", str)), level="warning")]
 
 

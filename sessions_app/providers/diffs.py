@@ -15,7 +15,7 @@ KINDS = {" ": "context", "+": "add", "-": "remove"}
 
 
 def split_lines(text: str) -> list[str]:
-    """Lines as editors count them: split at newlines alone, no empty one behind the last."""
+    """Lines as editors count them: split at newlines alone, with no empty one after the last."""
     return text.removesuffix("\n").split("\n") if text else []
 
 
@@ -27,7 +27,7 @@ def added(text: str) -> tuple[DiffLine, ...]:
 
 
 def between(old: str, new: str) -> tuple[DiffLine, ...]:
-    """Two versions of a part of a file; where in the file is not known, so without numbers."""
+    """Two versions of a part of a file; not numbered, because its place is not known."""
     before, after = split_lines(old), split_lines(new)
     if max(len(before), len(after)) > COMPARE_LIMIT:
         return (*_plain("remove", before), *_plain("add", after))

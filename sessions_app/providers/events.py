@@ -18,13 +18,13 @@ UNREADABLE = "pokecode_unreadable_line"
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
-"""Valid UTF-8 holds no surrogate but by such an escape."""
+"""Valid UTF-8 can hold a surrogate only as such an escape."""
 
 NESTING = 200
 """Brackets that a text may open without being deep; the limit of recursion is far above."""
 
 LINE_LIMIT = 64 * 1024 * 1024
-"""Bytes of one line that are kept; the rest of a longer line is dropped, and said so."""
+"""Bytes of one line that are kept; the rest of a longer line is dropped, and its event says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,9 @@ def parse_stored(raw: str) -> dict[str, Any]:
 
 
 def _parsed(raw: str) -> Any:
-    """The clean value; RecursionError if it is nested too deeply, ValueError if it is no JSON.
+    """The clean value; RecursionError if it is nested too deeply, ValueError if it is not JSON.
 
-    The text tells of most lines that they need no walk, which takes longer than parsing.
+    For most lines the text itself shows that no walk is needed: one takes longer than parsing.
     """
     value = json.loads(raw)
     has_few_brackets = raw.count("{") + raw.count("[") <= NESTING

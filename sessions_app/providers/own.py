@@ -16,7 +16,7 @@ TYPES = {
 
 
 def is_own(message_type: str, kind: str) -> bool:
-    """True for an event that PokéCode wrote, which its message's type and its kind say together."""
+    """True for an event that PokéCode wrote, as its message's type and its kind together say."""
     return TYPES.get(kind) == message_type
 
 
@@ -35,7 +35,7 @@ def _error(data: dict[str, Any], project_path: str) -> list[Shape]:
 
 
 def _notice(data: dict[str, Any], project_path: str) -> list[Shape]:
-    # A warning is never folded away: what PokéCode says is said to be read.
+    # A warning is never folded away: what PokéCode says is meant to be read.
     return [Notice(required(data, "message", str), level="warning")]
 
 

@@ -51,13 +51,13 @@ def number(data: Mapping[str, Any], key: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Malformed(key)
-    if not abs(value) < NUMBER_LIMIT:  # so written, it catches NaN as well
+    if not abs(value) < NUMBER_LIMIT:  # written this way, it catches NaN as well
         raise Malformed(key)
     return value
 
 
 def whole(data: Mapping[str, Any], key: str) -> int | None:
-    """As `number`, without its fraction."""
+    """Like `number`, without the fraction."""
     value = number(data, key)
     return None if value is None else int(value)
 
@@ -75,7 +75,7 @@ def type_of(data: Mapping[str, Any]) -> str:
 def show(
     data: dict[str, Any], project_path: str, type_name: str, table: Mapping[str, Show]
 ) -> list[Shape]:
-    """What the table says to show; Unknown for another type and for a malformed event."""
+    """What the table says to show; Unknown for any other type and for a malformed event."""
     handler = table.get(type_name)
     try:
         return handler(data, project_path) if handler else [unknown(data, type_name)]
@@ -89,7 +89,7 @@ def unknown(data: Any, type_name: str) -> Unknown:
 
 
 def relative_path(path: str, project_path: str) -> str:
-    """The path as seen from the project if it lies in it, else as it is."""
+    """The path as seen from the project if it lies in it, otherwise unchanged."""
     inside = posixpath.normpath(project_path) + "/"
     normal = posixpath.normpath(path)
     return normal[len(inside) :] if normal.startswith(inside) else path

@@ -40,7 +40,7 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a call gave; joined to its ToolUse by `tool_id`."""
+    """What a call returned; joined to its ToolUse by `tool_id`."""
 
     tool_id: str
     text: str
@@ -51,7 +51,7 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class DiffLine:
-    """`kind` is one of "add", "remove", "context"; a number is None on the side it is not on."""
+    """`kind` is one of "add", "remove", "context"; a number is None on the side that lacks it."""
 
     kind: str
     old_number: int | None
@@ -62,7 +62,7 @@ class DiffLine:
 @dataclass(frozen=True, slots=True)
 class FileChange:
     """A change of a file. `kind` is "add", "update" or "delete"; `path` is relative to the
-    project where it lies in it; `lines` is empty where the tool does not tell the difference.
+    project if it lies in it; `lines` is empty if the tool does not say what changed.
 
     `status` is "in_progress" for a change that a call asks for; a later change with the same
     `tool_id` takes its place, as "completed", "failed" or "declined". Where none comes, the
@@ -100,7 +100,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the tool said of its own work. `level` is "info" or "warning"; info notices
+    """Something the tool said about its own work. `level` is "info" or "warning"; info notices
     are folded away."""
 
     text: str

@@ -35,7 +35,7 @@ TERMINAL_COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 @register.filter
 def visible(text: str) -> str:
-    """The text with hiding characters shown by their code; colours of a terminal left out."""
+    """The text with hiding characters shown by their code; terminal colours are left out."""
     return make_visible(TERMINAL_COLOUR.sub("", text))
 
 

@@ -45,7 +45,7 @@ def worker_and_agents_killed(world: World) -> None:
 
 @fault(ON_BOTH)
 def up_killed(world: World) -> None:
-    """kill -9 of `up`: the job processor, its child, must end by itself, agents included."""
+    """kill -9 of `up`: the job processor, its child, must end on its own, agents included."""
     world.submit(4, 3)
     with Up(world.base / "home", environment=os.environ) as up:
         world.random_moment()

@@ -38,7 +38,7 @@ class Clock:
         return int(self._switch.read_text())
 
     def _new_id(self) -> UUID:
-        """Increasing within the process also when the clock is set back, as the library's are."""
+        """Increasing within the process even when the clock is set back, as the library's are."""
         shifted = self._uuid7().int - (1000 * self._behind() << MILLISECONDS_IN_UUID)
         self._last_id = max(shifted, self._last_id + 1)
         return UUID(int=self._last_id)

@@ -67,8 +67,8 @@ def test_submit_prompt_prints_the_job_and_takes_a_part_of_the_session_id(session
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nothing-like-it", "Do it"], "is no session"),
-        (["not utf-8: \udcff", "Do it"], r"'not utf-8: \\\\xdcff' is no session"),
+        (["nothing-like-it", "Do it"], "matches no session"),
+        (["not utf-8: \udcff", "Do it"], r"'not utf-8: \\\\xdcff' matches no session"),
         (["{session}", ""], "The prompt is empty"),
         (["{session}", "Do it", "--model", "a b"], "is not a model name"),
         (["{session}", "Do it", "--allowed-tool", "a,b"], "is not a tool"),

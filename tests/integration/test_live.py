@@ -40,7 +40,7 @@ def browser(viewer):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Looks at the login each time anew and not every 15 seconds."""
+    """Checks the login at every look, not only every 15 seconds."""
     monkeypatch.setattr(live, "HEARTBEAT", 0.05)
 
 

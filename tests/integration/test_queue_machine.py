@@ -130,7 +130,7 @@ class QueueMachine(RuleBasedStateMachine):
         else:
             ask()
             job.max_attempts = 2
-            job.is_shown = job.is_shown and job.is_edited  # a changed prompt is shown anew
+            job.is_shown = job.is_shown and job.is_edited  # a changed prompt gets a new message
             job.is_edited = True
 
     @precondition(lambda self: self.jobs)

@@ -1,4 +1,4 @@
-"""Messages and their counters: right after every way in, changed and out."""
+"""Messages and their counters: right after every insertion, change and removal."""
 
 import pytest
 from django.db.models import F

@@ -97,7 +97,7 @@ def _read(call: Any) -> tuple[str, str]:
 
 def test_the_settings_table_is_what_the_settings_read(readme):
     documented = {row[0].strip("`"): row[1] for row in _rows(readme, "Settings")}
-    expected = {**_settings(), "POKECODE_ADMIN_PASSWORD": "made up"}
+    expected = {**_settings(), "POKECODE_ADMIN_PASSWORD": "generated"}
     assert documented.keys() == expected.keys()
     for name in expected.keys() - IN_WORDS:
         assert documented[name] == expected[name], name

@@ -1,4 +1,4 @@
-"""When a worker is cut off, and when it may take a silent one for gone."""
+"""When a worker is cut off, and when it may count a silent one as gone."""
 
 import pytest
 

@@ -18,7 +18,7 @@ class Command(BaseCommand):
             default=Provider.CLAUDE_CODE.value,
             help="the agent (default: %(default)s)",
         )
-        parser.add_argument("--name", metavar="N", help="a name; default: from the git root")
+        parser.add_argument("--name", metavar="N", help="a name (default: taken from the git root)")
         parser.add_argument(
             "--context", metavar="T", help="told to the agent at the start of the conversation"
         )
@@ -28,7 +28,7 @@ class Command(BaseCommand):
             metavar="T",
             action="append",
             default=[],
-            help="a tool that the agent may use without asking; can be given again",
+            help="a tool that the agent may use without asking; may be repeated",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -24,13 +24,13 @@ class Command(BaseCommand):
             "session", metavar="SESSION", help="the session's id, or its start or end"
         )
         parser.add_argument(
-            "--follow", action="store_true", help="go on with new messages until Ctrl-C"
+            "--follow", action="store_true", help="keep printing new messages until Ctrl-C"
         )
         parser.add_argument(
             "--format",
             choices=["text", "json", "raw"],
             default="text",
-            help="text for people; json: one object a line for each item shown; "
+            help="text: for people; json: one object per line for each item shown; "
             "raw: each event as the agent printed it (default: %(default)s)",
         )
 
@@ -71,7 +71,7 @@ def _as_json(message: SessionMessage, session: Session) -> str:
 
 
 def _as_raw(to_terminal: bool) -> Callable[[SessionMessage, Session], str]:
-    """The event to the letter, but made harmless for a terminal."""
+    """The event exactly as it is stored, but made harmless for a terminal."""
 
     def form(message: SessionMessage, session: Session) -> str:
         content = message.content_data

@@ -1,4 +1,4 @@
-"""An agent that does nothing, within the worker's process: all else of a run is as in life."""
+"""An agent that does nothing, inside the worker's process: everything else in a run is real."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
