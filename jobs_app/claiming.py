@@ -25,8 +25,9 @@ from sessions_app.storage import select_among
 WINDOW = 100
 """How many of the oldest pending jobs are tried first, beside as many as are wanted."""
 
-# The ids of the jobs that may run, and how many were in the window. The parameters are the size of the window, whether the
-# first job of each session is tried too, the time, the host, and how many are wanted.
+# The ids of the jobs that may run, and how many were in the window. The parameters are the
+# size of the window, whether the first job of each session is tried instead, the time, the
+# host, and how many are wanted.
 #
 # `head` goes from each session with unfinished jobs to the next in one step of the index.
 # SQLite keeps no statistics of its own accord, so it is told which index to use.

@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 
 def announce(channel: str, batch: Batch | None = None) -> None:
-    """Inside a transaction: tell listeners once it commits; on PostgreSQL by the batch, if given."""
+    """Inside a transaction: tell listeners once it commits, by the batch if there is one."""
     if connection.vendor == "sqlite":
         transaction.on_commit(_touch_log)
     elif batch is not None:

@@ -63,6 +63,7 @@ class Run(NamedTuple):
 
 _is_subreaper = False
 _live: dict[int, Run] = {}  # by the pid of the run's own process
+_starting: list[str] = []  # the ids of runs whose process may not be among those yet
 _reaping = threading.Lock()
 
 
@@ -112,11 +113,16 @@ def spawn(
 ) -> tuple[subprocess.Popen[bytes], Run]:
     """Start a run's process, in a session of its own, so that it is never taken for an orphan.
 
-    From any thread."""
-    with _reaping:
+    Nobody waits for the start, which may hang with the project's disk: in a thread of its own,
+    whose children are no orphans of ours as long as it lives.
+    """
+    _starting.append(run_id)
+    try:
         process = start()
         stat = _stat(process.pid)
         run = _live[process.pid] = Run(run_id, stat.started if stat else 0)
+    finally:
+        _starting.remove(run_id)
     return process, run
 
 
@@ -139,7 +145,7 @@ def reap_adopted() -> list[int]:
 
 def _adopted() -> list[_Process]:
     """The adopted processes as they were a moment ago; those that had ended are released."""
-    with _reaping:  # no run is half started or half reaped now
+    with _reaping:  # no run is half reaped now
         others = (pid for pid in _children() if pid not in _live)
         adopted = [process for process in map(_stat, others) if _is_adopted(process)]
         for process in adopted:
@@ -217,6 +223,7 @@ def _is_adopted(process: _Process | None) -> TypeGuard[_Process]:
         and process.parent == os.getpid()
         and process.pid not in _live
         and process.session != os.getsid(0)
+        and not (_starting and _marker(process.pid) in _starting)
     )
 
 

@@ -7,11 +7,11 @@ from django.contrib.admin.utils import quote
 
 from jobs_app import queue
 from jobs_app.models import Job, JobAttempt, ProjectTrust, Worker
+from jobs_app.outcomes import Outcome
 from sessions_app import transcript
 from sessions_app.models import Session, SessionMessage
 from sessions_app.transcript import NewMessage
 from tests.integration.admin_pages import staff, url, words
-from jobs_app.outcomes import Outcome
 from tests.leasing import claim, end
 
 ATTACK = '<script>alert("x")</script>\u202e\x1b[31m'

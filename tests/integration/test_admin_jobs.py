@@ -9,9 +9,9 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs_app import queue
 from jobs_app.models import Job, JobAttempt
+from jobs_app.outcomes import Outcome
 from sessions_app.models import Session
 from tests.integration.admin_pages import act, confirm, errors, said, text, url
-from jobs_app.outcomes import Outcome
 from tests.leasing import claim, end
 
 

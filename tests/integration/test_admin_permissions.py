@@ -7,11 +7,11 @@ from django.urls import get_resolver
 
 from jobs_app import queue
 from jobs_app.models import Job, JobAttempt, ProjectTrust, Worker
+from jobs_app.outcomes import Outcome
 from sessions_app import transcript
 from sessions_app.models import Session, SessionMessage
 from sessions_app.transcript import NewMessage
 from tests.integration.admin_pages import act, client_of, confirm, staff, text, url
-from jobs_app.outcomes import Outcome
 from tests.leasing import claim, end
 
 MODELS = [Session, SessionMessage, Job, JobAttempt, Worker, ProjectTrust]

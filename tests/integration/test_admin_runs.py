@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from jobs_app import queue
 from jobs_app.models import Job, JobAttempt, ProjectTrust, Worker
+from jobs_app.outcomes import Outcome
 from sessions_app.models import Session
 from sessions_app.providers import Usage
 from tests.integration.admin_pages import errors, staff, text, url
-from jobs_app.outcomes import Outcome
 from tests.leasing import claim, end
 
 USAGE = Usage(1200, 200, 0, 34, 5)

@@ -14,10 +14,11 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from jobs_app.models import JobAttempt
-from jobs_app.queue import claim, enqueue
+from jobs_app.queue import enqueue
 from jobs_app.worker.upkeep import new_worker
 from sessions_app import changes
 from sessions_app.models import Session
+from tests.leasing import claim
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 

@@ -7,7 +7,6 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from jobs_app import queue
 from jobs_app.models import Job, Worker
 from jobs_app.outcomes import Outcome
 from jobs_app.worker.looking import look

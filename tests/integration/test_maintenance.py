@@ -11,8 +11,8 @@ from django.utils import timezone
 from jobs_app.models import Job, JobAttempt, JobStatus, Worker
 from jobs_app.processes.tree import RUN_MARKER
 from jobs_app.worker import sweeps
-from jobs_app.worker.upkeep import _beat
 from jobs_app.worker.sweeps import RescueCount
+from jobs_app.worker.upkeep import _beat
 from tests.leasing import claim
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
@@ -112,5 +112,5 @@ def test_a_job_cancelled_while_its_worker_was_gone_ends_as_cancelled(attempt):
 
 def test_a_worker_that_others_forgot_while_its_host_slept_is_known_again(attempt, worker):
     Worker.objects.all().delete()
-    assert _beat(worker, stopping=False) == {attempt.pk}
+    assert _beat(worker) == {attempt.pk}
     assert list(Worker.objects.alive()) == [worker]

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError
 
-from jobs_app import leases, queue
+from jobs_app import leases
 from jobs_app.leases import Ending
 from jobs_app.models import Job
 from jobs_app.outcomes import Outcome, Verdict

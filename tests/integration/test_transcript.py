@@ -1,10 +1,9 @@
 """Messages and their counters: right after every insertion, change and removal."""
 
 import pytest
-from django.db.models import F
 
 from sessions_app import ids, transcript
-from sessions_app.models import Session, SessionMessage
+from sessions_app.models import SessionMessage
 from sessions_app.transcript import NewMessage
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]

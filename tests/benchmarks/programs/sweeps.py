@@ -16,7 +16,7 @@ from typing import Any
 from jobs_app.models import Job, Worker
 from jobs_app.worker.database import DatabaseThread
 from jobs_app.worker.processor import JobProcessor
-from jobs_app.worker.upkeep import new_worker
+from jobs_app.worker.upkeep import Upkeep, new_worker
 from tests.benchmarks.programs import filling, history
 from tests.leasing import claim
 
@@ -30,7 +30,7 @@ class TimedThread(DatabaseThread):
     """The worker's one thread for its database, which knows how long it was kept."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(worker_timeout=30)
         self.kept: list[float] = []
 
     async def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -54,9 +54,11 @@ async def _sweep(processor: JobProcessor, kept: int) -> dict[str, dict[str, floa
     with _probe() as alone:
         await asyncio.sleep(ALONE)
     found = {
-        "rescue": await _measured(processor, _often(partial(processor._rescue, by_silence=True))),
-        "prune": await _measured(processor, processor._prune()),
-        "idle prune": await _measured(processor, _often(processor._prune)),
+        "rescue": await _measured(
+            processor, _often(partial(processor._upkeep._rescue, by_silence=True))
+        ),
+        "prune": await _measured(upkeep, processor._upkeep._prune()),
+        "idle prune": await _measured(upkeep, _often(processor._upkeep._prune)),
     }
     left = await Job.objects.finished().acount()
     if not 0.99 * kept <= left <= kept:  # some more have become old since they were made
@@ -70,8 +72,8 @@ async def _often(sweep: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(0.05)
 
 
-async def _measured(processor: JobProcessor, work: Awaitable[None]) -> dict[str, float]:
-    thread = processor._database = TimedThread()
+async def _measured(upkeep: Upkeep, work: Awaitable[None]) -> dict[str, float]:
+    thread = upkeep._database = TimedThread()
     await thread(Worker.objects.count)  # opens its connection, as a worker's start does
     thread.kept.clear()
     with _probe() as delays:
