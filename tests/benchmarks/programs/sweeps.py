@@ -53,12 +53,11 @@ def main(directory: str, jobs: int, sessions: int, old: float) -> dict[str, dict
 async def _sweep(processor: JobProcessor, kept: int) -> dict[str, dict[str, float]]:
     with _probe() as alone:
         await asyncio.sleep(ALONE)
+    upkeep = processor._upkeep
     found = {
-        "rescue": await _measured(
-            processor, _often(partial(processor._upkeep._rescue, by_silence=True))
-        ),
-        "prune": await _measured(upkeep, processor._upkeep._prune()),
-        "idle prune": await _measured(upkeep, _often(processor._upkeep._prune)),
+        "rescue": await _measured(upkeep, _often(partial(upkeep._rescue, by_silence=True))),
+        "prune": await _measured(upkeep, upkeep._prune()),
+        "idle prune": await _measured(upkeep, _often(upkeep._prune)),
     }
     left = await Job.objects.finished().acount()
     if not 0.99 * kept <= left <= kept:  # some more have become old since they were made
