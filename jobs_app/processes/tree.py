@@ -110,9 +110,8 @@ def become_subreaper() -> None:
 def spawn(
     run_id: str, start: Callable[[], subprocess.Popen[bytes]]
 ) -> tuple[subprocess.Popen[bytes], Run]:
-    """Start a run's process, in a session of its own, so that it is never taken for an orphan.
-
-    From any thread."""
+    """Start a run's process, from any thread, in a session of its own, so that it is never taken
+    for an orphan."""
     with _reaping:
         process = start()
         stat = _stat(process.pid)
