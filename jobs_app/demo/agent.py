@@ -1,4 +1,4 @@
-"""The demo agent: `python demo.py claude|codex …` stands in for both command-line tools.
+"""The demo agent: `python agent.py claude|codex …` stands in for both command-line tools.
 
 No model and no network: a few small programs look at the project, and what they
 print is what the transcript shows. It only reads. It says "demo" wherever it shows,

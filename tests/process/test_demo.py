@@ -15,7 +15,7 @@ from sessions_app.providers import PROVIDERS
 from sessions_app.providers.shapes import Error, Plan, Text, ToolResult, ToolUse, Unknown
 from tests.process.site import ROOT
 
-PROGRAM = ROOT / "jobs_app" / "agents" / "demo.py"
+PROGRAM = ROOT / "jobs_app" / "demo" / "agent.py"
 ARGUMENTS = {
     "claude": ["-p", "--output-format", "stream-json", "--verbose", "--permission-mode=plan"],
     "codex": ["exec", "--json", "--sandbox", "workspace-write", "--skip-git-repo-check"],
