@@ -14,13 +14,15 @@ def main() -> None:
     A wrong setting ends it with one line and exit code 2, trouble with the
     database with one line and exit code 1 (`--traceback` shows where it arose).
     """
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pokecode_site.settings")
     if os.environ.pop(parent.ATTACHED, None):
         parent.follow_parent()
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
 
+    from pokecode_site.conf import start
+
     try:
+        start.prepare()
         settings.configured or settings.INSTALLED_APPS  # noqa: B018 - reads every setting now
     except ImproperlyConfigured as error:
         _end(str(error), 2)

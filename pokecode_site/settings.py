@@ -1,24 +1,20 @@
-"""All settings: Django's, and PokéCode's own, each read once from the environment."""
+"""All settings: Django's, and PokéCode's own, each read once from the environment.
 
-import os
-from urllib.parse import quote
+Importing this module makes nothing and changes nothing: see `conf.start`.
+"""
 
-import platformdirs
 from csp.constants import NONE, SELF
 
-from pokecode_site.conf import data_directory, database, env, logs
+from pokecode_site.conf import data_directory, database, env, logs, umask
 
 VERSION = "0.1.0"
 
-# What we write is ours alone, however we were started. Agents are started with
-# the umask that we came with: what they write belongs to the project.
-AGENT_UMASK = os.umask(0o077)
+# Agents get the umask that we were started with, not our own stricter one.
+AGENT_UMASK = umask.inherited()
 
 # --- PokéCode -------------------------------------------------------------
 
-POKECODE_DATA_DIR = data_directory.prepare(
-    env.path("POKECODE_DATA_DIR", platformdirs.user_data_dir("pokecode"))
-)
+POKECODE_DATA_DIR = data_directory.path()
 POKECODE_DEMO = env.boolean("POKECODE_DEMO")
 POKECODE_PROJECT_ROOTS = env.directories("POKECODE_PROJECT_ROOTS", "~")
 POKECODE_CLAUDE_COMMAND = env.command_line("POKECODE_CLAUDE_COMMAND", "claude")
@@ -49,7 +45,7 @@ POKECODE_TRUSTED_PROXIES = env.integer("POKECODE_TRUSTED_PROXIES", 0, minimum=0,
 # --- Django ---------------------------------------------------------------
 
 DEBUG = env.boolean("POKECODE_DEBUG")
-SECRET_KEY = env.secret("POKECODE_SECRET_KEY") or data_directory.secret_key(POKECODE_DATA_DIR)
+SECRET_KEY = env.secret("POKECODE_SECRET_KEY") or data_directory.read_key(POKECODE_DATA_DIR)
 ALLOWED_HOSTS = env.hosts(
     "POKECODE_ALLOWED_HOSTS", ["pokecode.localhost", "localhost", "127.0.0.1", "[::1]"]
 )
@@ -106,12 +102,7 @@ TEMPLATES = [
     },
 ]
 
-_sqlite_path = POKECODE_DATA_DIR / "pokecode.sqlite3"
-DATABASES = {
-    "default": database.configuration(
-        env.text("DATABASE_URL", f"sqlite:///{quote(str(_sqlite_path))}")
-    )
-}
+DATABASES = {"default": database.configuration(database.url(POKECODE_DATA_DIR))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = [

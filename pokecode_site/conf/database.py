@@ -4,12 +4,13 @@ import importlib.util
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
-from pokecode_site.conf import data_directory
+from pokecode_site.conf import data_directory, env
 
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
@@ -83,6 +84,12 @@ TROUBLES = (
 )
 
 
+def url(directory: Path) -> str:
+    """The database's URL: SQLite in the data directory unless the environment says otherwise."""
+    file = directory / "pokecode.sqlite3"
+    return env.text("DATABASE_URL", f"sqlite:///{quote(str(file))}")
+
+
 def configuration(url: str) -> dict[str, Any]:
     """Django's settings for a database URL.
 
@@ -104,7 +111,8 @@ def configuration(url: str) -> dict[str, Any]:
 
 
 def _sqlite(config: dict[str, Any]) -> dict[str, Any]:
-    data_directory.check_database(Path(config["NAME"]))
+    if not Path(config["NAME"]).is_absolute():
+        raise ImproperlyConfigured(f"DATABASE_URL: {config['NAME']!r} is not an absolute path.")
     return {**config, "OPTIONS": {**SQLITE_OPTIONS, **config.get("OPTIONS", {})}}
 
 
@@ -115,6 +123,12 @@ def _postgresql(config: dict[str, Any]) -> dict[str, Any]:
         )
     options = {**POSTGRESQL_OPTIONS, **config.get("OPTIONS", {})}
     return {**config, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
+
+
+def check_files(config: dict[str, Any]) -> None:
+    """Refuse a database in files that have no directory or that other users can open."""
+    if config["ENGINE"].endswith(".sqlite3"):
+        data_directory.check_database(Path(config["NAME"]))
 
 
 def explain(error: DatabaseError) -> str | None:
