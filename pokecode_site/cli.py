@@ -11,8 +11,8 @@ from pokecode_site.serve import parent
 def main() -> None:
     """Run one management command.
 
-    A wrong setting ends it with one line and exit code 2, trouble with the
-    database with one line and exit code 1 (`--traceback` shows where it arose).
+    A wrong setting ends it with one line and exit code 2, a failure of the
+    database with one line and exit code 1 (`--traceback` shows where it happened).
     """
     if os.environ.pop(parent.ATTACHED, None):
         parent.follow_parent()

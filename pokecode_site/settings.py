@@ -38,8 +38,8 @@ POKECODE_JOB_RETENTION_DAYS = env.integer(
 )
 POKECODE_HEARTBEAT_INTERVAL = env.seconds("POKECODE_HEARTBEAT_INTERVAL", 5, minimum=0.05)
 POKECODE_WORKER_TIMEOUT = env.seconds("POKECODE_WORKER_TIMEOUT", 30, minimum=0.1)
-# How many reverse proxies in front of the site are to be believed about the
-# address of a visitor; none unless the operator says so.
+# How many reverse proxies in front of the site are trusted to tell a visitor's
+# address; none unless the operator says so.
 POKECODE_TRUSTED_PROXIES = env.integer("POKECODE_TRUSTED_PROXIES", 0, minimum=0, maximum=10)
 
 # --- Django ---------------------------------------------------------------
@@ -50,7 +50,7 @@ ALLOWED_HOSTS = env.hosts(
     "POKECODE_ALLOWED_HOSTS", ["pokecode.localhost", "localhost", "127.0.0.1", "[::1]"]
 )
 CSRF_TRUSTED_ORIGINS = env.origins("POKECODE_CSRF_TRUSTED_ORIGINS")
-# Who names https:// origins serves over TLS, and then over nothing else.
+# Whoever names https:// origins serves over TLS, and over nothing else.
 HTTPS = any(origin.startswith("https:") for origin in CSRF_TRUSTED_ORIGINS)
 
 INSTALLED_APPS = [
@@ -121,8 +121,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
-# A visitor is locked out by name and address together, so that somebody who
-# guesses from elsewhere does not lock out the owner.
+# A visitor is locked out by name and address together, so that somebody guessing
+# from elsewhere does not lock out the owner.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -137,7 +137,7 @@ USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
-# Straight from the packages: no collectstatic step to forget, and the files are few.
+# Straight from the packages: there are few files, and no collectstatic step to forget.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_ALLOW_ALL_ORIGINS = False
@@ -145,7 +145,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^health/"]  # a supervisor asks on loopback, without TLS
+SECURE_REDIRECT_EXEMPT = [r"^health/"]  # supervisors ask on loopback, without TLS
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
@@ -165,7 +165,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
-# A prompt may be 2 MB of text and percent-encoded on its way here.
+# A prompt may be 2 MB of text, which percent-encoding makes several times longer.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 
 LOGGING = logs.CONFIGURATION

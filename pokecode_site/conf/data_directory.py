@@ -16,7 +16,7 @@ from pokecode_site.conf import env
 
 KEY = "secret_key"
 SQLITE_FILES = ("", "-wal", "-shm")
-"""What SQLite adds to the database's name; the log and the index hold its rows too."""
+"""What SQLite appends to the database's name; the log and its index hold rows too."""
 
 
 def path() -> Path:

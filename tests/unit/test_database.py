@@ -60,7 +60,7 @@ def test_postgresql_without_its_driver_says_how_to_get_it(monkeypatch):
         ("database or disk is full", "make room"),
         ("no such table: sessions", "Run `manage.py migrate` first."),
         ("unable to open database file", "check DATABASE_URL"),
-        ("attempt to write a readonly database", "rights"),
+        ("attempt to write a readonly database", "permissions"),
         ("file is not a database", "restore it"),
         ('connection failed: connection to server at "::1" failed: Connection refused', "start it"),
     ],

@@ -74,7 +74,8 @@ def test_the_command_table_is_what_the_commands_take_and_say(readme):
 def _settings() -> dict[str, str]:
     """Each variable that the settings read, and its default where that is a constant."""
     site = ROOT / "pokecode_site"
-    trees = [ast.parse(file.read_text()) for file in [site / "settings.py", *site.glob("conf/*.py")]]
+    files = [site / "settings.py", *site.glob("conf/*.py")]
+    trees = [ast.parse(file.read_text()) for file in files]
     nodes = itertools.chain.from_iterable(map(ast.walk, trees))
     return dict(_read(node) for node in nodes if _reads_environment(node))
 
