@@ -1,7 +1,8 @@
-import os
+"""The site for any ASGI server."""
 
 from django.core.asgi import get_asgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pokecode_site.settings")
+from pokecode_site.conf import start
 
+start.prepare()
 application = get_asgi_application()

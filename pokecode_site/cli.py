@@ -11,16 +11,18 @@ from pokecode_site.serve import parent
 def main() -> None:
     """Run one management command.
 
-    A wrong setting ends it with one line and exit code 2, trouble with the
-    database with one line and exit code 1 (`--traceback` shows where it arose).
+    A wrong setting ends it with one line and exit code 2, a failure of the
+    database with one line and exit code 1 (`--traceback` shows where it happened).
     """
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pokecode_site.settings")
     if os.environ.pop(parent.ATTACHED, None):
         parent.follow_parent()
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
 
+    from pokecode_site.conf import start
+
     try:
+        start.prepare()
         settings.configured or settings.INSTALLED_APPS  # noqa: B018 - reads every setting now
     except ImproperlyConfigured as error:
         _end(str(error), 2)

@@ -1,24 +1,20 @@
-"""All settings: Django's, and PokéCode's own, each read once from the environment."""
+"""All settings: Django's, and PokéCode's own, each read once from the environment.
 
-import os
-from urllib.parse import quote
+Importing this module makes nothing and changes nothing: see `conf.start`.
+"""
 
-import platformdirs
 from csp.constants import NONE, SELF
 
-from pokecode_site.conf import data_directory, database, env, logs
+from pokecode_site.conf import data_directory, database, env, logs, umask
 
 VERSION = "0.1.0"
 
-# What we write is ours alone, however we were started. Agents are started with
-# the umask that we came with: what they write belongs to the project.
-AGENT_UMASK = os.umask(0o077)
+# Agents get the umask that we were started with, not our own stricter one.
+AGENT_UMASK = umask.inherited()
 
 # --- PokéCode -------------------------------------------------------------
 
-POKECODE_DATA_DIR = data_directory.prepare(
-    env.path("POKECODE_DATA_DIR", platformdirs.user_data_dir("pokecode"))
-)
+POKECODE_DATA_DIR = data_directory.path()
 POKECODE_DEMO = env.boolean("POKECODE_DEMO")
 POKECODE_PROJECT_ROOTS = env.directories("POKECODE_PROJECT_ROOTS", "~")
 POKECODE_CLAUDE_COMMAND = env.command_line("POKECODE_CLAUDE_COMMAND", "claude")
@@ -42,19 +38,19 @@ POKECODE_JOB_RETENTION_DAYS = env.integer(
 )
 POKECODE_HEARTBEAT_INTERVAL = env.seconds("POKECODE_HEARTBEAT_INTERVAL", 5, minimum=0.05)
 POKECODE_WORKER_TIMEOUT = env.seconds("POKECODE_WORKER_TIMEOUT", 30, minimum=0.1)
-# How many reverse proxies in front of the site are to be believed about the
-# address of a visitor; none unless the operator says so.
+# How many reverse proxies in front of the site are trusted to tell a visitor's
+# address; none unless the operator says so.
 POKECODE_TRUSTED_PROXIES = env.integer("POKECODE_TRUSTED_PROXIES", 0, minimum=0, maximum=10)
 
 # --- Django ---------------------------------------------------------------
 
 DEBUG = env.boolean("POKECODE_DEBUG")
-SECRET_KEY = env.secret("POKECODE_SECRET_KEY") or data_directory.secret_key(POKECODE_DATA_DIR)
+SECRET_KEY = env.secret("POKECODE_SECRET_KEY") or data_directory.read_key(POKECODE_DATA_DIR)
 ALLOWED_HOSTS = env.hosts(
     "POKECODE_ALLOWED_HOSTS", ["pokecode.localhost", "localhost", "127.0.0.1", "[::1]"]
 )
 CSRF_TRUSTED_ORIGINS = env.origins("POKECODE_CSRF_TRUSTED_ORIGINS")
-# Who names https:// origins serves over TLS, and then over nothing else.
+# Whoever names https:// origins serves over TLS, and over nothing else.
 HTTPS = any(origin.startswith("https:") for origin in CSRF_TRUSTED_ORIGINS)
 
 INSTALLED_APPS = [
@@ -106,12 +102,7 @@ TEMPLATES = [
     },
 ]
 
-_sqlite_path = POKECODE_DATA_DIR / "pokecode.sqlite3"
-DATABASES = {
-    "default": database.configuration(
-        env.text("DATABASE_URL", f"sqlite:///{quote(str(_sqlite_path))}")
-    )
-}
+DATABASES = {"default": database.configuration(database.url(POKECODE_DATA_DIR))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = [
@@ -130,8 +121,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
-# A visitor is locked out by name and address together, so that somebody who
-# guesses from elsewhere does not lock out the owner.
+# A visitor is locked out by name and address together, so that somebody guessing
+# from elsewhere does not lock out the owner.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -146,7 +137,7 @@ USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
-# Straight from the packages: no collectstatic step to forget, and the files are few.
+# Straight from the packages: there are few files, and no collectstatic step to forget.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_ALLOW_ALL_ORIGINS = False
@@ -154,7 +145,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^health/"]  # a supervisor asks on loopback, without TLS
+SECURE_REDIRECT_EXEMPT = [r"^health/"]  # supervisors ask on loopback, without TLS
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
@@ -174,7 +165,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
-# A prompt may be 2 MB of text and percent-encoded on its way here.
+# A prompt may be 2 MB of text, which percent-encoding makes several times longer.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 
 LOGGING = logs.CONFIGURATION

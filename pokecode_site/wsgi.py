@@ -1,7 +1,8 @@
-import os
+"""The site for any WSGI server."""
 
 from django.core.wsgi import get_wsgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pokecode_site.settings")
+from pokecode_site.conf import start
 
+start.prepare()
 application = get_wsgi_application()

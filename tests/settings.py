@@ -10,6 +10,10 @@ if "POKECODE_DATA_DIR" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["POKECODE_DATA_DIR"], ignore_errors=True)
 os.environ.setdefault("POKECODE_PROJECT_ROOTS", tempfile.gettempdir())
 
+from pokecode_site.conf import start  # noqa: E402
+
+start.prepare()  # as every entry point does
+
 from pokecode_site.settings import *  # noqa: E402, F403
 from pokecode_site.settings import DATABASES, POKECODE_DATA_DIR  # noqa: E402
 

@@ -1,1 +1,1 @@
-"""Environment, data directory, database and logs: what `settings` is made from."""
+"""What `settings` is computed from, and `start`: what an entry point makes before that."""

@@ -1,15 +1,16 @@
-"""The database: its settings, and its troubles in one sentence each."""
+"""The database: its settings, and its failures in one sentence each."""
 
 import importlib.util
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
-from pokecode_site.conf import data_directory
+from pokecode_site.conf import data_directory, env
 
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
@@ -21,23 +22,23 @@ SQLITE_OPTIONS = {
     ),
 }
 
-# A network that swallows everything is noticed within half a minute, not in a quarter of an hour.
+# A network that drops everything is noticed within half a minute, not a quarter of an hour.
 POSTGRESQL_OPTIONS = {
     "connect_timeout": 10,
     "tcp_user_timeout": 30_000,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 4,
-    # What a worker asks again and again is planned once a connection: a third of its waiting.
+    # A worker's repeated queries are planned once per connection: a third less waiting.
     "server_side_binding": True,
     "prepare_threshold": 3,
 }
 
-# What both drivers say (PostgreSQL's with its SQLSTATE before it), and what to do about it.
+# What the two drivers say (PostgreSQL's after its SQLSTATE), and what to do about it.
 TROUBLES = (
     (
         r"deadlock detected|^40P01",
-        "Another change of the same came at the same moment: try again.",
+        "Something else changed the same rows at the same moment: try again.",
     ),
     (
         r"database (table )?is locked|^55P03",
@@ -49,19 +50,19 @@ TROUBLES = (
     ),
     (
         r"no such (table|column)|has no column|^42P01|^42703",
-        "The database is not up to date: Run `manage.py migrate` first.",
+        "The database is not up to date. Run `manage.py migrate` first.",
     ),
     (
         r"unable to open database file",
-        "The database file cannot be opened: check DATABASE_URL and the rights on its directory.",
+        "The database file cannot be opened: check DATABASE_URL and its directory's permissions.",
     ),
     (
         r"readonly database|^42501",
-        "The database may not be written to: check who owns it and its rights.",
+        "The database cannot be written to: check its owner and its permissions.",
     ),
     (
         r"file is not a database|malformed",
-        "The database file is damaged or no SQLite database: restore it from a backup.",
+        "The database file is damaged or not an SQLite database: restore it from a backup.",
     ),
     (
         r"disk I/O error",  # also on a disk so full that the log's index cannot grow
@@ -83,10 +84,16 @@ TROUBLES = (
 )
 
 
+def url(directory: Path) -> str:
+    """The database's URL: SQLite in the data directory unless the environment says otherwise."""
+    file = directory / "pokecode.sqlite3"
+    return env.text("DATABASE_URL", f"sqlite:///{quote(str(file))}")
+
+
 def configuration(url: str) -> dict[str, Any]:
     """Django's settings for a database URL.
 
-    Raises ImproperlyConfigured in one line that never shows the URL: it may hold a password.
+    Raises ImproperlyConfigured in one line that never shows the URL, which may hold a password.
     """
     try:
         config: dict[str, Any] = dict(dj_database_url.parse(url))
@@ -104,7 +111,8 @@ def configuration(url: str) -> dict[str, Any]:
 
 
 def _sqlite(config: dict[str, Any]) -> dict[str, Any]:
-    data_directory.check_database(Path(config["NAME"]))
+    if not Path(config["NAME"]).is_absolute():
+        raise ImproperlyConfigured(f"DATABASE_URL: {config['NAME']!r} is not an absolute path.")
     return {**config, "OPTIONS": {**SQLITE_OPTIONS, **config.get("OPTIONS", {})}}
 
 
@@ -117,8 +125,14 @@ def _postgresql(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 
 
+def check_files(config: dict[str, Any]) -> None:
+    """Refuse a database in files that have no directory or that other users can open."""
+    if config["ENGINE"].endswith(".sqlite3"):
+        data_directory.check_database(Path(config["NAME"]))
+
+
 def explain(error: DatabaseError) -> str | None:
-    """A sentence for a trouble that is not a fault of the program, else None."""
+    """A sentence for a failure that is not a bug of ours, or None."""
     state = getattr(error.__cause__, "sqlstate", None) or ""
     first_line = f"{state} {error}".strip().partition("\n")[0]
     return next((text for pattern, text in TROUBLES if re.search(pattern, first_line)), None)

@@ -1,4 +1,4 @@
-"""Environment variables, read once and checked: a wrong value names itself in one line."""
+"""Environment variables, checked as they are read: one line names the one that is wrong."""
 
 import os
 import re
@@ -56,7 +56,7 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
 
 
 def hosts(name: str, default: list[str]) -> list[str]:
-    """Exact host names: a wildcard would let any web site in by DNS rebinding."""
+    """Exact host names: a wildcard would let any web site in through DNS rebinding."""
     found = _words(name) or default
     for host in found:
         if not re.fullmatch(HOST, host, re.IGNORECASE):
@@ -84,7 +84,7 @@ def _words(name: str) -> list[str]:
 
 
 def secret(name: str) -> str:
-    """A key as long and as varied as Django's own check asks for, or "" if it is not set."""
+    """A key as long and as varied as Django's own check wants, or "" if it is not set."""
     value = os.environ.get(name, "")
     if value and (len(value) < 50 or len(set(value)) < 5):
         raise ImproperlyConfigured(

@@ -1,7 +1,7 @@
-"""One record, one line: whatever a path, a name or an error holds cannot forge another.
+"""One record, one line: nothing in a path, a name or an error can forge another.
 
-Nor does a line hold a prompt: query strings, which may carry a search, and the
-rows that PostgreSQL quotes in its errors are left out.
+Nor does a prompt get into a line: query strings, which may carry a search, and
+the rows that PostgreSQL quotes in its errors are left out.
 """
 
 import json
@@ -18,7 +18,7 @@ QUOTED_ROW = re.compile(
 
 
 class LineFormatter(logging.Formatter):
-    """A JSON object a line: time, level, logger, message, and the traceback if there is one."""
+    """One JSON object per line: time, level, logger, message, and any traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
@@ -33,7 +33,7 @@ class LineFormatter(logging.Formatter):
 
 
 class WithoutQuery(logging.Filter):
-    """Takes the query string out of the request that a server's access record names."""
+    """Removes the query string from the request in a server's access record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -47,8 +47,8 @@ def _logger(level: str, handler: str = "stderr") -> dict[str, Any]:
     return {"level": level, "handlers": [handler], "propagate": False}
 
 
-# Holds for the site under any server: uvicorn's own handlers are replaced when
-# the application loads (start it with log_config=None to cover the lines before).
+# Applies under any server: uvicorn's own handlers are replaced when the application
+# loads (start uvicorn with log_config=None to cover the lines before that).
 CONFIGURATION: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,4 +1,4 @@
-"""`up --demo`: a place of its own, and the demo agent where the real ones would be."""
+"""`up --demo`: a data directory of its own, and the demo agent in place of the real ones."""
 
 import os
 import shlex
@@ -25,8 +25,8 @@ PROMPTS = {
 def environment() -> dict[str, str]:
     """This process's environment with every setting replaced by the demo's own.
 
-    The demo lives in the directory `demo` of the data directory, which is made
-    here because settings take existing directories only.
+    The demo lives in the data directory, under `demo`. Its project root is made
+    here, because a root must exist.
     """
     directory = settings.POKECODE_DATA_DIR / "demo"
     projects = directory / "projects"
@@ -42,7 +42,7 @@ def environment() -> dict[str, str]:
 
 
 def prepare() -> None:
-    """The sample project, and at the first start a session for each agent with prompts to run."""
+    """Make the sample project and, on the first start, a session with prompts for each agent."""
     project = settings.POKECODE_PROJECT_ROOTS[0] / "sample"
     create_sample_project(project)
     if Session.objects.exists():

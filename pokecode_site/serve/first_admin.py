@@ -13,10 +13,10 @@ PASSWORD_VARIABLE = "POKECODE_ADMIN_PASSWORD"  # noqa: S105 - the variable's nam
 
 
 def create_first_admin() -> str | None:
-    """Make the superuser `admin` if there is no superuser; returns what to tell about it.
+    """Make the superuser `admin` if there is no superuser; returns what to print about it.
 
-    The password comes from POKECODE_ADMIN_PASSWORD, which is removed from the
-    environment of this process, or is made up. Raises CommandError.
+    The password comes from POKECODE_ADMIN_PASSWORD, which is removed from this
+    process's environment, or else is generated. Raises CommandError.
     """
     users = get_user_model().objects
     chosen = os.environ.pop(PASSWORD_VARIABLE, "")
@@ -24,7 +24,8 @@ def create_first_admin() -> str | None:
         return None
     if users.filter(username=NAME).exists():
         raise CommandError(
-            f"The user {NAME!r} exists but is no superuser: run `manage.py createsuperuser` first."
+            f"The user {NAME!r} exists but is not a superuser: run "
+            "`manage.py createsuperuser` first."
         )
     password = chosen or secrets.token_urlsafe(12)
     shown = f"from {PASSWORD_VARIABLE}" if chosen else f"{password} (shown this once)"

@@ -11,7 +11,7 @@ from pokecode_site.pages.middleware import OWN_HOSTNAME
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """A listening socket; CommandError in one sentence if it cannot be had or is not safe."""
+    """A listening socket; raises CommandError in one sentence if it cannot be had or is unsafe."""
     _refuse_unprotected(host)
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -24,7 +24,7 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def address(listener: socket.socket) -> str:
-    """The control room's address, under the first name that the site answers to."""
+    """The control room's address, under its own name or the first that the site answers to."""
     names = settings.ALLOWED_HOSTS
     name = OWN_HOSTNAME if OWN_HOSTNAME in names else names[0]
     return f"http://{name}:{listener.getsockname()[1]}/admin/"
@@ -34,11 +34,11 @@ def _refuse_unprotected(host: str) -> None:
     if _is_loopback(host):
         return
     if settings.POKECODE_DEMO:
-        raise CommandError("The demo is served on this machine only: leave --host out.")
+        raise CommandError("The demo is served on this machine only: leave out --host.")
     if not os.environ.get("POKECODE_ALLOWED_HOSTS", "").strip():
         raise CommandError(
             f"--host {host} can be reached by others: set POKECODE_ALLOWED_HOSTS to the names "
-            "under which people open the site, separated by commas."
+            "by which people open the site, separated by commas."
         )
 
 

@@ -1,4 +1,4 @@
-"""The job processor as a child of `up`: it stops when its parent is gone, also after a kill -9."""
+"""The job processor as a child of `up`: it stops when its parent is gone, even by kill -9."""
 
 import os
 import signal
@@ -9,12 +9,12 @@ ATTACHED = "POKECODE_ATTACHED"
 
 
 def follow_parent() -> None:
-    """Stop this process in order, agents included, when its standard input closes."""
+    """Stop this process cleanly, agents included, when its standard input closes."""
     threading.Thread(target=_stop_with_parent, name="parent", daemon=True).start()
 
 
 def ask_to_stop(pid: int) -> None:
-    """Drain, then interrupt: by two kinds of signal, as two of one kind may arrive as one."""
+    """Drain, then interrupt: with two different signals, as two of a kind may arrive as one."""
     os.kill(pid, signal.SIGTERM)
     os.kill(pid, signal.SIGINT)
 

@@ -15,16 +15,16 @@ from pokecode_site.serve import parent
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
 STEADY = 60.0
-"""Seconds after which a job processor that dies is not one that cannot start."""
+"""A job processor that has run for so many seconds is able to start: the delays begin anew."""
 
 Say = Callable[[str], None]
 
 
 class Site(uvicorn.Server):
-    """The web server on an open socket; signals are the supervisor's."""
+    """The web server on an open socket; it leaves signals to the supervisor."""
 
     def __init__(self, listener: socket.socket, on_ready: Callable[[], None]) -> None:
-        # Loading it sets the logging up; after that, the server says only what matters.
+        # Loading it sets up logging; after that, the server logs warnings and errors only.
         from pokecode_site.asgi import application
 
         super().__init__(
@@ -89,7 +89,7 @@ class WorkerProcess:
             # The child reads the end of this pipe when we are gone.
             stdin=asyncio.subprocess.PIPE,
             env={**os.environ, parent.ATTACHED: "1"},
-            umask=settings.AGENT_UMASK,  # ours is stricter, and agents are to have theirs
+            umask=settings.AGENT_UMASK,  # not ours, which is stricter: agents inherit it
             # A terminal's Ctrl-C reaches this process alone, which then stops the child.
             start_new_session=True,
         )
@@ -97,7 +97,7 @@ class WorkerProcess:
         return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
     async def stop(self, patience: float) -> None:
-        """Interrupt what runs and give it back to the queue; kill after `patience` seconds."""
+        """Interrupt what runs and return it to the queue; kill after `patience` seconds."""
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -112,14 +112,14 @@ class WorkerProcess:
 
 
 async def supervise(site: Site, worker: WorkerProcess, say: Say, patience: float) -> None:
-    """Run both until a signal, then end both; raises what made either fail before."""
+    """Run both until a signal, then end both; if one fails first, end both and raise its error."""
     serving = asyncio.create_task(site.run_until_stopped(), name="site")
     others = {
         asyncio.create_task(worker.keep_running(), name="job processor"),
         asyncio.create_task(_stop_signal(), name="signal"),
     }
     done, _ = await asyncio.wait({serving, *others}, return_when=asyncio.FIRST_COMPLETED)
-    say("Stopping: prompts that run now go back to the queue and continue at the next start.")
+    say("Stopping: running prompts go back to the queue and continue at the next start.")
     site.should_exit = True
     for task in others:
         task.cancel()
@@ -132,6 +132,6 @@ async def supervise(site: Site, worker: WorkerProcess, say: Say, patience: float
 async def _stop_signal() -> None:
     event = asyncio.Event()
     for number in STOP_SIGNALS:
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # as by nohup
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
             asyncio.get_running_loop().add_signal_handler(number, event.set)
     await event.wait()

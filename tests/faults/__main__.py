@@ -81,6 +81,9 @@ def _set_up_django(base: Path, database: Any) -> None:
     import django
     from django.db import connection
 
+    from pokecode_site.conf import start
+
+    start.prepare()
     django.setup()
     subprocess.run(_migrate(), check=True)
     connection.close()

@@ -36,6 +36,6 @@ def test_nothing_is_made_or_changed_where_there_is_a_superuser(chosen):
 
 def test_a_user_of_that_name_without_rights_is_not_promoted():
     User.objects.create_user("admin")
-    with pytest.raises(CommandError, match="'admin' exists but is no superuser"):
+    with pytest.raises(CommandError, match="'admin' exists but is not a superuser"):
         create_first_admin()
     assert not User.objects.get().is_superuser

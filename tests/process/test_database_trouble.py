@@ -72,7 +72,7 @@ def test_a_file_that_is_no_database_is_explained(site: Site, tmp_path):
     path.write_text("not a database, " * 1000)
     path.chmod(0o600)
     done = site.manage("queue_status", check=False, DATABASE_URL=f"sqlite:///{path}")
-    assert_one_sentence(done, "no SQLite database")
+    assert_one_sentence(done, "not an SQLite database")
     assert path.read_text().startswith("not a database")
 
 

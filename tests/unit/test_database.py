@@ -22,6 +22,19 @@ def test_a_url_of_no_supported_database_is_refused_without_its_password(url):
     assert "hun" not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["sqlite://:memory:", "sqlite:///relative.sqlite3"])
+def test_a_database_that_is_no_file_of_its_own_is_refused(url):
+    with pytest.raises(ImproperlyConfigured, match="^DATABASE_URL.*not an absolute path"):
+        database.configuration(url)
+
+
+def test_the_configuration_asks_for_no_file(tmp_path):
+    config = database.configuration(database.url(tmp_path / "missing"))
+    assert config["NAME"] == str(tmp_path / "missing" / "pokecode.sqlite3")
+    with pytest.raises(ImproperlyConfigured, match="^DATABASE_URL.*not in an existing directory"):
+        database.check_files(config)
+
+
 def test_sqlite_keeps_its_safe_options_beside_those_of_the_url(tmp_path):
     config = database.configuration(f"sqlite:///{tmp_path}/db.sqlite3?timeout=1")
     assert config["OPTIONS"]["timeout"] == 1
@@ -47,7 +60,7 @@ def test_postgresql_without_its_driver_says_how_to_get_it(monkeypatch):
         ("database or disk is full", "make room"),
         ("no such table: sessions", "Run `manage.py migrate` first."),
         ("unable to open database file", "check DATABASE_URL"),
-        ("attempt to write a readonly database", "rights"),
+        ("attempt to write a readonly database", "permissions"),
         ("file is not a database", "restore it"),
         ('connection failed: connection to server at "::1" failed: Connection refused', "start it"),
     ],

@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,9 +72,12 @@ def test_the_command_table_is_what_the_commands_take_and_say(readme):
 
 
 def _settings() -> dict[str, str]:
-    """Each variable that settings.py reads, and its default where that is a constant."""
-    tree = ast.parse((ROOT / "pokecode_site" / "settings.py").read_text())
-    return dict(_read(node) for node in ast.walk(tree) if _reads_environment(node))
+    """Each variable that the settings read, and its default where that is a constant."""
+    site = ROOT / "pokecode_site"
+    files = [site / "settings.py", *site.glob("conf/*.py")]
+    trees = [ast.parse(file.read_text()) for file in files]
+    nodes = itertools.chain.from_iterable(map(ast.walk, trees))
+    return dict(_read(node) for node in nodes if _reads_environment(node))
 
 
 def _reads_environment(node: ast.AST) -> bool:

@@ -9,7 +9,10 @@ from importlib import import_module
 
 import django
 
+from pokecode_site.conf import start
+
 if __name__ == "__main__":
+    start.prepare()
     django.setup()
     program = import_module(f"tests.benchmarks.programs.{sys.argv[1]}")
     print(json.dumps(program.main(**json.loads(sys.argv[2]))))
