@@ -39,7 +39,7 @@ SLOW_POLL = 1.0
 
 # The log is written a moment before its commit shows in shared memory, so a
 # ring without a new version is looked at again: most often the disk takes a few ms.
-SETTLE = (0.0, 0.001, 0.001, 0.001, 0.001, 0.005, 0.02)
+LOOKS_AGAIN = (0.0, 0.001, 0.001, 0.001, 0.001, 0.005, 0.02)
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ async def _watch_sqlite(database: str, bell: Bell) -> None:
     try:
         with _touches(_log(database), on_touch):
             async for _ in _writes(_log(database)):
-                for delay in SETTLE:
+                for delay in LOOKS_AGAIN:
                     if look():
                         break
                     await asyncio.sleep(delay)

@@ -19,7 +19,7 @@ if __name__ == "__main__":  # started by its path: import from where the package
 
 from jobs_app.demo.claude import Claude
 from jobs_app.demo.codex import Codex
-from jobs_app.demo.stream import Conversation, Stream
+from jobs_app.demo.stream import Memory, Stream
 from jobs_app.demo.work import answer
 
 TOOLS: dict[str, type[Stream]] = {"claude": Claude, "codex": Codex}
@@ -35,7 +35,7 @@ def main() -> None:
         sys.exit("Error: the demo agent got no prompt on standard input.")
     if tool == "claude":
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    stream = TOOLS[tool](Conversation.open(resumed_id(arguments)))
+    stream = TOOLS[tool](Memory.open(resumed_id(arguments)))
     stream.conversation.save()
     try:
         exit_code = answer(stream, prompt)

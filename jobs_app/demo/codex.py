@@ -4,13 +4,13 @@ import itertools
 import shlex
 from typing import Any
 
-from jobs_app.demo.stream import Conversation, Stream
+from jobs_app.demo.stream import Memory, Stream
 
 
 class Codex(Stream):
     """The events of `codex exec --json`."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Memory) -> None:
         super().__init__(conversation)
         self._numbers = itertools.count()
         self._plan_id = ""

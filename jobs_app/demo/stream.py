@@ -23,7 +23,7 @@ GIT_ENVIRONMENT = {
 }
 
 
-class Conversation:
+class Memory:
     """What the agent remembers of a conversation: its id, and the words of all its runs."""
 
     def __init__(self, id: str, words_in: int = 0, words_out: int = 0) -> None:
@@ -32,7 +32,7 @@ class Conversation:
         self.words_out = words_out
 
     @classmethod
-    def open(cls, id: str | None) -> "Conversation":
+    def open(cls, id: str | None) -> "Memory":
         """A new one, or the one with that id; ends the program if it is not known."""
         if id is None:
             return cls(str(uuid.uuid4()))
@@ -58,7 +58,7 @@ def _memory(id: str) -> Path:
 class Stream(ABC):
     """One run, told in the events of a protocol, one JSON object a line."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Memory) -> None:
         self.conversation = conversation
         self.first_words = (conversation.words_in, conversation.words_out)
 

@@ -1,4 +1,4 @@
-"""What the demo agent does with a prompt: a look at the project, told in Markdown."""
+"""What the demo agent does with a prompt: a tour of the project, told in Markdown."""
 
 import itertools
 import os
@@ -31,8 +31,8 @@ def answer(stream: Stream, prompt: str) -> int:
     stream.read(prompt)
     stream.begin()
     stream.say(GREETING)
-    look = Look(stream)
-    steps = look.steps(wanted)
+    tour = Tour(stream)
+    steps = tour.steps(wanted)
     for done, step in enumerate(steps.values()):
         if "plan" in wanted:
             stream.plan(list(steps), done)
@@ -41,10 +41,10 @@ def answer(stream: Stream, prompt: str) -> int:
         stream.plan(list(steps), len(steps))
     if wanted & {"fail", "fails"}:
         return stream.fail(FAILURE)
-    return stream.finish(look.summary())
+    return stream.finish(tour.summary())
 
 
-class Look:
+class Tour:
     """What is found out about the project in the current directory, step by step."""
 
     def __init__(self, stream: Stream) -> None:

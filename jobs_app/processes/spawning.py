@@ -24,7 +24,7 @@ class Spawned:
     """A process that nobody watches yet: whoever started it attaches an AgentProcess to it."""
 
     process: subprocess.Popen[bytes]
-    run: tree.Run
+    run: tree.LiveRun
     stdin: bytes
 
 

@@ -54,7 +54,7 @@ class _Process(NamedTuple):
     started: int
 
 
-class Run(NamedTuple):
+class LiveRun(NamedTuple):
     """A live run; `started` is its own process's, in clock ticks since boot, 0 if unknown."""
 
     run_id: str
@@ -62,7 +62,7 @@ class Run(NamedTuple):
 
 
 _is_subreaper = False
-_live: dict[int, Run] = {}  # by the pid of the run's own process
+_live: dict[int, LiveRun] = {}  # by the pid of the run's own process
 _starting: list[str] = []  # the ids of runs whose process may not be among those yet
 _reaping = threading.Lock()
 
@@ -110,7 +110,7 @@ def become_subreaper() -> None:
 
 def spawn(
     run_id: str, start: Callable[[], subprocess.Popen[bytes]]
-) -> tuple[subprocess.Popen[bytes], Run]:
+) -> tuple[subprocess.Popen[bytes], LiveRun]:
     """Start a run's process, in a session of its own, so that it is never taken for an orphan.
 
     Nobody waits for the start, which may hang with the project's disk: in a thread of its own,
@@ -120,7 +120,7 @@ def spawn(
     try:
         process = start()
         stat = _stat(process.pid)
-        run = _live[process.pid] = Run(run_id, stat.started if stat else 0)
+        run = _live[process.pid] = LiveRun(run_id, stat.started if stat else 0)
     finally:
         _starting.remove(run_id)
     return process, run
@@ -161,7 +161,7 @@ def has_no_orphans() -> bool:
     return _is_subreaper and not _adopted()
 
 
-def end_run(run: Run, timeout: float = 5) -> int:
+def end_run(run: LiveRun, timeout: float = 5) -> int:
     """End all that a run left behind, strays included, when its own process has ended.
 
     Returns how many were killed. Raises StillAlive if some are left after `timeout` seconds.
@@ -227,7 +227,7 @@ def _is_adopted(process: _Process | None) -> TypeGuard[_Process]:
     )
 
 
-def _is_stray_of(pid: int, run: Run) -> bool:
+def _is_stray_of(pid: int, run: LiveRun) -> bool:
     """Whether a process without a live run's marker ends with this run: no other can own it."""
     process = _stat(pid)
     if not _is_adopted(process) or process.started < run.started:

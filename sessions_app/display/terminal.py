@@ -44,7 +44,7 @@ STEP_MARKS = {"completed": "[x]", "in_progress": "[~]", "pending": "[ ]"}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StyledLine:
     """One line in one style; `text` is hostile until it is painted."""
 
     text: str
@@ -100,11 +100,11 @@ def render(shapes: Iterable[Shape], *, colour: bool) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _lines(shape: Shape) -> list[Line]:
+def _lines(shape: Shape) -> list[StyledLine]:
     lines = list(_own_lines(shape))
     if getattr(shape, "parent_tool_id", None):  # a sub-agent's
         lines = [replace(line, text=f"  | {line.text}") for line in lines]
-    return lines if _goes_on(shape) else [*lines, Line("")]
+    return lines if _goes_on(shape) else [*lines, StyledLine("")]
 
 
 def _goes_on(shape: Shape) -> bool:
@@ -116,7 +116,7 @@ def _goes_on(shape: Shape) -> bool:
             return isinstance(shape, ToolUse | Notice)
 
 
-def _own_lines(shape: Shape) -> Iterator[Line]:
+def _own_lines(shape: Shape) -> Iterator[StyledLine]:
     match shape:
         case Prompt(text=text):
             yield from _block(text, BOLD, mark="> ")
@@ -132,7 +132,7 @@ def _own_lines(shape: Shape) -> Iterator[Line]:
             yield from _file_change(shape)
         case Plan():
             for step in shape.steps:
-                yield Line(f"{STEP_MARKS.get(step.status, '[ ]')} {step.text}", CYAN)
+                yield StyledLine(f"{STEP_MARKS.get(step.status, '[ ]')} {step.text}", CYAN)
         case Notice():
             yield from _notice(shape)
         case Result():
@@ -141,72 +141,72 @@ def _own_lines(shape: Shape) -> Iterator[Line]:
             yield from _block(shape.text, RED, mark="! ")
             yield from _clamped(shape.detail, DIM)
         case Unknown():
-            yield Line(f"? {shape.type}", YELLOW)
+            yield StyledLine(f"? {shape.type}", YELLOW)
             yield from _clamped(shape.raw, DIM)
 
 
-def _block(text: str, style: str = "", *, mark: str) -> Iterator[Line]:
+def _block(text: str, style: str = "", *, mark: str) -> Iterator[StyledLine]:
     """All lines of a text, the first after a mark and the others below it.
 
     Nothing but our marks stands at the left edge, so no text can pass for a prompt.
     """
     for number, line in enumerate(text.split("\n")):
-        yield Line((" " * len(mark) if number else mark) + line, style)
+        yield StyledLine((" " * len(mark) if number else mark) + line, style)
 
 
-def _clamped(text: str, style: str = "") -> Iterator[Line]:
+def _clamped(text: str, style: str = "") -> Iterator[StyledLine]:
     lines = text.removesuffix("\n").split("\n") if text else []
     for line in lines[:OUTPUT_LINES]:
         rest = "…" if len(line) > LINE_LENGTH else ""
-        yield Line(f"  {line[:LINE_LENGTH]}{rest}", style)
+        yield StyledLine(f"  {line[:LINE_LENGTH]}{rest}", style)
     if len(lines) > OUTPUT_LINES:
-        yield Line(f"  ... {len(lines) - OUTPUT_LINES} more lines", DIM)
+        yield StyledLine(f"  ... {len(lines) - OUTPUT_LINES} more lines", DIM)
 
 
-def _tool_use(call: ToolUse) -> Iterator[Line]:
+def _tool_use(call: ToolUse) -> Iterator[StyledLine]:
     yield from _block(call.summary, CYAN, mark=f"* {call.name[:NAME_LENGTH]} ")
     if call.description:
-        yield Line(f"  {call.description}", DIM)
+        yield StyledLine(f"  {call.description}", DIM)
 
 
-def _tool_result(result: ToolResult) -> Iterator[Line]:
+def _tool_result(result: ToolResult) -> Iterator[StyledLine]:
     if result.is_error:
         code = "" if result.exit_code is None else f" with exit code {result.exit_code}"
-        yield Line(f"  failed{code}", RED)
+        yield StyledLine(f"  failed{code}", RED)
     yield from _clamped(result.text, RED if result.is_error else DIM)
 
 
-def _file_change(change: FileChange) -> Iterator[Line]:
+def _file_change(change: FileChange) -> Iterator[StyledLine]:
     if change.status == "in_progress" and change.lines:
         return  # the call above says so, and the change itself will follow
     count = f" +{change.added} -{change.removed}" if change.lines else ""
     state = "" if change.status == "completed" else f" ({change.status.replace('_', ' ')})"
-    yield Line(f"  {change.kind} {change.path}{count}{state}", CYAN)
+    yield StyledLine(f"  {change.kind} {change.path}{count}{state}", CYAN)
     yield from map(_diff_line, change.lines[:DIFF_LINES])
     if len(change.lines) > DIFF_LINES:
-        yield Line(f"  ... {len(change.lines) - DIFF_LINES} more lines", DIM)
+        yield StyledLine(f"  ... {len(change.lines) - DIFF_LINES} more lines", DIM)
 
 
-def _diff_line(line: DiffLine) -> Line:
+def _diff_line(line: DiffLine) -> StyledLine:
     number = line.old_number if line.kind == "remove" else line.new_number
     gutter = "" if number is None else str(number)
-    return Line(f"  {gutter:>5} {DIFF_SIGNS[line.kind]} {line.text}", DIFF_STYLES[line.kind])
+    return StyledLine(f"  {gutter:>5} {DIFF_SIGNS[line.kind]} {line.text}", DIFF_STYLES[line.kind])
 
 
-def _notice(notice: Notice) -> Iterator[Line]:
+def _notice(notice: Notice) -> Iterator[StyledLine]:
     is_warning = notice.level == "warning"
     yield from _block(notice.text, YELLOW if is_warning else DIM, mark="- ")
     if is_warning:
         yield from _clamped(notice.detail, DIM)
 
 
-def _result(result: Result) -> Iterator[Line]:
+def _result(result: Result) -> Iterator[StyledLine]:
     facts = [
         None if result.turns is None else f"{result.turns} turn{'s' * (result.turns != 1)}",
         None if result.tokens is None else f"{result.tokens:,} tokens",
         None if result.cost_usd is None else f"${result.cost_usd:.4f}",
         None if result.duration_ms is None else f"{result.duration_ms / 1000:.1f} s",
     ]
-    yield Line(f"= {', '.join(filter(None, facts)) or 'done'}", DIM)
+    yield StyledLine(f"= {', '.join(filter(None, facts)) or 'done'}", DIM)
     for denial in result.denials:
-        yield Line(f"  denied: {denial}", YELLOW)
+        yield StyledLine(f"  denied: {denial}", YELLOW)
