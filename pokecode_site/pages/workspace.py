@@ -8,14 +8,13 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
+from jobs_app.acts import RUN_JOB
 from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker
-from jobs_app.trusts import is_trusted
+from jobs_app.trusts import NOT_TRUSTED, TRUST_PROJECT, TRUSTED, is_trusted
 from sessions_app.display import rendering
 from sessions_app.display.html import page_url
 from sessions_app.models import Provider, Session
 from sessions_app.visible import visible
-
-RUN_JOB = "jobs_app.run_job"
 
 PENDING_SHOWN = 20
 FAILURES_SHOWN = 3
@@ -96,6 +95,7 @@ def fragment_context(request: HttpRequest, session: Session) -> dict[str, Any]:
     pending = list(jobs.pending().order_by("pk")[: PENDING_SHOWN + 1])
     run = JobAttempt.objects.open().filter(session=session).titled().first()
     workers = dict(Worker.objects.alive().values_list("pk", "host"))
+    trusted = is_trusted(session.project_path)
     return {
         **_hosts(session, set(workers.values())),
         "session": session,
@@ -104,9 +104,10 @@ def fragment_context(request: HttpRequest, session: Session) -> dict[str, Any]:
         "pending": pending[:PENDING_SHOWN],
         "more_pending": len(pending) > PENDING_SHOWN,
         "failures": jobs.filter(status=JobStatus.FAILED).order_by("-pk")[:FAILURES_SHOWN],
-        "trusted": is_trusted(session.project_path),
+        "trusted": trusted,
+        "trust_told": TRUSTED if trusted else NOT_TRUSTED,
         "may_run": request.user.has_perm(RUN_JOB),
-        "may_trust": request.user.has_perm("jobs_app.trust_project"),
+        "may_trust": request.user.has_perm(TRUST_PROJECT),
         "worker_missing": bool(pending) and not workers,
     }
 
