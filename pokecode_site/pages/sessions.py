@@ -59,7 +59,7 @@ class WorkspaceAdmin(SessionJobsAdmin):
     def prompt_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Queue a prompt; on a mistake show the page again with the reason and the text."""
         session = self._session(request, object_id, runs_code=True)
-        form = workspace.PromptForm(session, request.POST)
+        form = workspace.NextPromptForm(session, request.POST)
         job = form.enqueue()
         if job is not None:
             self.log_change(request, session, f"Queued the job {job.pk}.")
@@ -102,7 +102,7 @@ class WorkspaceAdmin(SessionJobsAdmin):
         object_id: str,
         form_url: str,
         extra_context: dict[str, Any] | None,
-        prompt_form: workspace.PromptForm | None = None,
+        prompt_form: workspace.NextPromptForm | None = None,
     ) -> HttpResponse:
         context = {"is_nav_sidebar_enabled": False, **(extra_context or {})}
         session = self.get_object(request, unquote(object_id))
