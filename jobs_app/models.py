@@ -37,6 +37,8 @@ class JobStatus(models.TextChoices):
 
 UNFINISHED = (JobStatus.PENDING, JobStatus.PROCESSING)
 FINISHED = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+CANCELLABLE = UNFINISHED
+RETRYABLE = (JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 def validate_job_data(value: Any) -> None:
@@ -57,14 +59,8 @@ class JobQuerySet(models.QuerySet["Job"]):
     def pending(self) -> "JobQuerySet":
         return self.filter(status=JobStatus.PENDING)
 
-    def processing(self) -> "JobQuerySet":
-        return self.filter(status=JobStatus.PROCESSING)
-
     def unfinished(self) -> "JobQuerySet":
         return self.filter(status__in=UNFINISHED)
-
-    def finished(self) -> "JobQuerySet":
-        return self.filter(status__in=FINISHED)
 
     def titled(self) -> "JobQuerySet":
         """With their titles and without their data: a prompt can be megabytes."""

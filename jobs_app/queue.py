@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jobs_app import leases
-from jobs_app.models import Job, JobAttempt, JobQuerySet, JobStatus, SessionHost, Worker
+from jobs_app.models import RETRYABLE, Job, JobAttempt, JobQuerySet, JobStatus, SessionHost, Worker
 from sessions_app import changes
 from sessions_app.ids import new_id_after
 from sessions_app.models import Session, SessionState
@@ -115,7 +115,7 @@ def retry(job: Job) -> bool:
     """Queue a failed or cancelled job again with all its attempts; False if it is neither."""
     with transaction.atomic():
         _require_active(job.session_id)
-        ended = Job.objects.filter(pk=job.pk, status__in=[JobStatus.FAILED, JobStatus.CANCELLED])
+        ended = Job.objects.filter(pk=job.pk, status__in=RETRYABLE)
         changed = ended.update(
             status=JobStatus.PENDING,
             attempts=0,

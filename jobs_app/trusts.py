@@ -4,6 +4,12 @@ from collections.abc import Sequence
 
 from jobs_app.models import ProjectTrust
 
+TRUST_PROJECT = "jobs_app.trust_project"
+"""The permission that it needs."""
+
+TRUSTED = "This project is trusted: its own agent settings take effect."
+NOT_TRUSTED = "This project is not trusted: its own hooks, servers and settings stay off."
+
 
 def is_trusted(project_path: str) -> bool:
     return ProjectTrust.objects.filter(path=project_path).exists()

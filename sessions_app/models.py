@@ -39,9 +39,6 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def active(self) -> "SessionQuerySet":
         return self.filter(state=SessionState.ACTIVE)
 
-    def working(self) -> "SessionQuerySet":
-        return self.filter(is_working=True)
-
 
 class SessionManager(models.Manager.from_queryset(SessionQuerySet)):  # type: ignore[misc]
     def create_for_path(self, path: str | os.PathLike[str], **options: Any) -> "Session":

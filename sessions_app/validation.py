@@ -10,6 +10,12 @@ from django.core.exceptions import ValidationError
 TOOL = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\([^(),\x00-\x1f\x7f]{1,500}\))?")
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/\[\]@-]{0,199}")
 PROMPT_LIMIT = 4 * 1024 * 1024
+EMPTY_PROMPT = "The prompt is empty: write what the agent should do."
+
+
+def sentences(refusal: ValidationError) -> str:
+    """All that a refusal says, as one text."""
+    return " ".join(refusal.messages)
 
 
 def check_keys(
@@ -61,7 +67,7 @@ def validate_prompt(prompt: Any) -> None:
     if not isinstance(prompt, str):
         raise ValidationError("The prompt must be text.")
     if not prompt.strip():
-        raise ValidationError("The prompt is empty: write what the agent should do.")
+        raise ValidationError(EMPTY_PROMPT)
     validate_text("The prompt", prompt)
     if len(prompt.encode()) > PROMPT_LIMIT:
         raise ValidationError("The prompt is over 4 MiB: put long material in a file.")

@@ -1,30 +1,51 @@
-"""Forms of jobs and of trusted projects."""
+"""Forms of prompts, of jobs and of trusted projects."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
+from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import ValidationError
 
 from jobs_app import queue
-from jobs_app.models import Job, ProjectTrust, default_max_attempts
-from sessions_app.admin.forms import LongTextField, ToolsField
-from sessions_app.validation import validate_model, validate_prompt
+from jobs_app.models import MOST_ATTEMPTS, Job, ProjectTrust, default_max_attempts
+from sessions_app.admin.forms import TOOLS_HELP, LongTextField, ToolsField
+from sessions_app.validation import EMPTY_PROMPT, validate_model, validate_prompt
 
 
-class JobForm(forms.ModelForm):
-    """A new job, or one that still waits."""
+class PromptForm(forms.Form):
+    """A prompt and how the agent is to run it."""
 
-    prompt = LongTextField(validators=[validate_prompt], widget=AdminTextareaWidget)
-    model_name = forms.CharField(
+    prompt = LongTextField(validators=[validate_prompt], error_messages={"required": EMPTY_PROMPT})
+    model_name = forms.CharField(  # `model` is a name of Django's in the admin
         label="Model",
         required=False,
         validators=[validate_model],
         widget=AdminTextInputWidget,
-        help_text="Empty: what the agent's command-line tool uses by itself.",
+        help_text="Empty: the agent's own default.",
     )
-    allowed_tools = ToolsField()
-    max_attempts = forms.IntegerField(min_value=1, max_value=100, initial=default_max_attempts)
+    allowed_tools = ToolsField(help_text=f"{TOOLS_HELP} Empty: what the session allows.")
+
+    def ask(self, verb: Callable[..., Job]) -> Job | None:
+        """The job of a verb of the queue, which has the last word: what it refuses is said on
+        the form, and no text is lost."""
+        if not self.is_valid():
+            return None
+        options = dict(self.cleaned_data)
+        model = options.pop("model_name") or None
+        try:
+            return verb(model=model, **options)
+        except ValidationError as refusal:
+            self.add_error(None, refusal.messages)
+            return None
+
+
+class JobForm(PromptForm, forms.ModelForm):
+    """A new job, or one that still waits."""
+
+    max_attempts = forms.IntegerField(
+        min_value=1, max_value=MOST_ATTEMPTS, initial=default_max_attempts
+    )
 
     class Meta:
         model = Job
@@ -39,18 +60,13 @@ class JobForm(forms.ModelForm):
             self.initial["allowed_tools"] = data.get("allowedTools")
 
     def _post_clean(self) -> None:
-        """The queue has the last word: what it refuses is said on the form, and no text is lost."""
-        if self.errors:
-            return
-        try:
-            self.instance = self._submit(**self.cleaned_data)
-        except ValidationError as refusal:
-            self.add_error(None, refusal.messages)
+        """Asked here, so that the admin sees a refusal as it sees any mistake in the form."""
+        self.instance = self.ask(self._submit) or self.instance
 
-    def _submit(self, *, model_name: str, session: Any = None, **options: Any) -> Job:
+    def _submit(self, *, session: Any = None, **options: Any) -> Job:
         if session is not None:
-            return queue.enqueue(session, model=model_name or None, **options)
-        queue.edit(self.instance, model=model_name or None, **options)
+            return queue.enqueue(session, **options)
+        queue.edit(self.instance, **options)
         return Job.objects.get(pk=self.instance.pk)
 
 

@@ -1,23 +1,23 @@
 """Jobs in the admin: every change goes through the queue's verbs."""
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from jobs_app import queue
+from jobs_app import acts, queue
+from jobs_app.acts import ACTS, CANCEL, RETRY, RUN_JOB, Act, Result
 from jobs_app.admin.forms import JobForm
 from jobs_app.admin.html import outcome, status, timing
-from jobs_app.models import FINISHED, UNFINISHED, Job, JobAttempt, JobStatus
+from jobs_app.models import Job, JobAttempt, JobStatus
 from sessions_app.admin.base import BaseAdmin, SessionFilter, SessionLinkMixin, log_changes
 from sessions_app.display.html import (
     EMPTY,
@@ -66,7 +66,7 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
     # --- who may do what ---
 
     def has_run_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("jobs_app.run_job")
+        return request.user.has_perm(RUN_JOB)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and self.has_run_permission(request)
@@ -103,80 +103,52 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        context["verbs"] = self._verbs(request, kwargs.get("obj"))
+        context["acts"] = self._offered(request, kwargs.get("obj"))
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def _verbs(self, request: HttpRequest, job: Job | None) -> list[tuple[str, str]]:
-        """URL and name of what may be done with this job now."""
+    def _offered(self, request: HttpRequest, job: Job | None) -> list[tuple[str, str]]:
+        """URL and word of what may be done with this job now."""
         if job is None or not self.has_run_permission(request):
             return []
-        offered = {"cancel": job.status in UNFINISHED, "retry": job.status in RETRYABLE}
-        return [
-            (page_url(Job, job.pk, verb), verb.capitalize())
-            for verb, possible in offered.items()
-            if possible
-        ]
+        fit = [act for act in ACTS.values() if job.status in act.statuses]
+        return [(page_url(Job, job.pk, act.name), act.label) for act in fit]
 
-    # --- verbs ---
+    # --- acts ---
 
     def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
+        view = self.admin_site.admin_view(require_POST(self.act_view))
         return [
             path(
-                f"<path:object_id>/{verb}/",
-                wrap(require_POST(view)),
-                name=f"jobs_app_job_{verb}",
+                f"<path:object_id>/{act.name}/",
+                view,
+                {"act": act},
+                name=f"jobs_app_job_{act.name}",
             )
-            for verb, view in [("cancel", self.cancel_view), ("retry", self.retry_view)]
+            for act in ACTS.values()
         ] + super().get_urls()
 
-    def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._act(request, object_id, self._cancel)
-
-    def retry_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._act(request, object_id, self._retry)
-
-    def _act(
-        self, request: HttpRequest, object_id: str, act: Callable[[HttpRequest, list[Job]], None]
-    ) -> HttpResponse:
+    def act_view(self, request: HttpRequest, object_id: str, act: Act) -> HttpResponse:
         if not self.has_run_permission(request) or not self.has_view_permission(request):
             raise PermissionDenied
         job = self.get_object(request, unquote(object_id))
         if job is None:
             raise Http404
-        act(request, [job])
+        self._act(request, act, [job])
         return HttpResponseRedirect(page_url(Job, job.pk))
 
     @admin.action(permissions=["run"], description="Cancel selected jobs")
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self._cancel(request, queryset)
+        self._act(request, CANCEL, queryset)
 
     @admin.action(permissions=["run"], description="Retry selected jobs")
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        self._retry(request, queryset)
+        self._act(request, RETRY, queryset)
 
-    def _cancel(self, request: HttpRequest, jobs: Iterable[Job]) -> None:
-        self._apply(request, jobs, queue.cancel, "cancelled", "already finished or stopping")
-
-    def _retry(self, request: HttpRequest, jobs: Iterable[Job]) -> None:
-        self._apply(request, jobs, queue.retry, "queued again", "neither failed nor cancelled")
-
-    def _apply(
-        self,
-        request: HttpRequest,
-        jobs: Iterable[Job],
-        verb: Callable[[Job], bool],
-        done: str,
-        unfit: str,
-    ) -> None:
-        """The verb on each job; says how many it changed, and why not the others."""
-        results = [(job, _result(verb, job, unfit)) for job in jobs]
-        changed = [job for job, problem in results if problem is None]
-        log_changes(request, changed, f"{done.capitalize()}.")
-        problems = Counter(problem for _, problem in results if problem)
-        skipped = [f"{count} skipped: {problem}" for problem, count in problems.items()]
-        level = messages.SUCCESS if changed else messages.WARNING
-        self.message_user(request, f"{', '.join([f'{len(changed)} {done}', *skipped])}.", level)
+    def _act(self, request: HttpRequest, act: Act, jobs: Iterable[Job]) -> None:
+        """The act on each job; says how many it changed, and why not the others."""
+        result = apply_and_log(request, act, jobs)
+        level = messages.SUCCESS if result.changed else messages.WARNING
+        self.message_user(request, _summary(act, result), level)
 
     # --- columns ---
 
@@ -233,15 +205,20 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
         return render_to_string("admin/jobs_app/job/runs.html", context)
 
 
-RETRYABLE = [status for status in FINISHED if status != JobStatus.COMPLETED]
+def apply_and_log(request: HttpRequest, act: Act, jobs: Iterable[Job]) -> Result:
+    """The act on each job, and in the log of those that it changed who did it."""
+    result = acts.apply(act, jobs)
+    log_changes(request, result.changed, act.log_entry)
+    return result
 
 
-def _result(verb: Callable[[Job], bool], job: Job, unfit: str) -> str | None:
-    """None if the verb changed the job, else why not."""
-    try:
-        return None if verb(job) else unfit
-    except ValidationError as refusal:
-        return " ".join(refusal.messages).rstrip(".")
+def _summary(act: Act, result: Result) -> str:
+    parts = [f"{len(result.changed)} {act.done}"]
+    if result.unfit:
+        parts.append(f"{len(result.unfit)} skipped: {act.reason}")
+    for sentence, count in result.refusals.items():
+        parts.append(f"{count} skipped: {sentence.rstrip('.')}")
+    return f"{', '.join(parts)}."
 
 
 def _error(text: str | None, limit: int) -> str:

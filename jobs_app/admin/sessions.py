@@ -10,13 +10,11 @@ from django.utils.html import format_html
 
 from jobs_app.admin.forms import ProjectTrustForm
 from jobs_app.models import Job, ProjectTrust
-from jobs_app.trusts import is_trusted, trust
+from jobs_app.trusts import NOT_TRUSTED, TRUST_PROJECT, TRUSTED, is_trusted, trust
 from sessions_app.admin.base import BaseAdmin, log_changes
 from sessions_app.admin.sessions import SessionAdmin
 from sessions_app.display.html import isolated, list_link, when
 from sessions_app.models import Session
-
-TRUST = "jobs_app.trust_project"
 
 
 class SessionJobsAdmin(SessionAdmin):
@@ -26,7 +24,7 @@ class SessionJobsAdmin(SessionAdmin):
     readonly_fields = [*SessionAdmin.readonly_fields, "jobs", "new_job", "trusted"]
 
     def has_trust_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(TRUST)
+        return request.user.has_perm(TRUST_PROJECT)
 
     @admin.display(description="jobs")
     def jobs(self, session: Session) -> str:
@@ -39,7 +37,7 @@ class SessionJobsAdmin(SessionAdmin):
 
     @admin.display(description="the project's own agent settings")
     def trusted(self, session: Session) -> str:
-        return "trusted" if is_trusted(session.project_path) else "off: the project is not trusted"
+        return TRUSTED if is_trusted(session.project_path) else NOT_TRUSTED
 
     @admin.action(
         permissions=["trust"],
@@ -64,16 +62,16 @@ class ProjectTrustAdmin(BaseAdmin):
     fields = ["path"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(TRUST)
+        return request.user.has_perm(TRUST_PROJECT)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(TRUST)
+        return request.user.has_perm(TRUST_PROJECT)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm(TRUST) or super().has_view_permission(request, obj)
+        return request.user.has_perm(TRUST_PROJECT) or super().has_view_permission(request, obj)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["project", "by", "trusted"] if obj else self.fields

@@ -20,6 +20,7 @@ from jobs_app.worker.threads import in_own_thread
 from sessions_app.models import MessageType
 from sessions_app.providers import PROVIDERS, Meter, events
 from sessions_app.transcript import NewMessage
+from sessions_app.validation import sentences
 
 GIT_PATIENCE = 10.0
 """Seconds that the end of a run waits for the project's commit."""
@@ -200,7 +201,7 @@ def _failed_to_run(error: Exception, provider: str) -> Verdict:
     name = agent.name if agent else provider
     match error:
         case ValidationError():
-            return Verdict(Outcome.FAILED, " ".join(error.messages), permanent=True)
+            return Verdict(Outcome.FAILED, sentences(error), permanent=True)
         case FileNotFoundError():
             text = f"{name} is not installed on this host. {agent.install_hint if agent else ''}"
             return Verdict(Outcome.FAILED, text, permanent=True)

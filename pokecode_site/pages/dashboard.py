@@ -7,9 +7,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from jobs_app import status
+from jobs_app.acts import RUN_JOB
 from jobs_app.checks import permission_bypass
 from jobs_app.models import Job, JobStatus, Worker
-from pokecode_site.pages.workspace import RUN_JOB
 from sessions_app.models import Session
 
 COUNT_LIMIT = 1000

@@ -11,17 +11,13 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET, require_POST
 
 from jobs_app import queue
+from jobs_app.acts import ACTS, RUN_JOB, Act, Result
+from jobs_app.admin.jobs import apply_and_log
 from jobs_app.admin.sessions import SessionJobsAdmin
 from jobs_app.models import Job, Worker
 from pokecode_site.pages import live, workspace
 from sessions_app.models import Session
 from sessions_app.visible import visible
-
-VERBS = {
-    "cancel": (Job.cancel, "Cancelled a job", "Stopping the job.", "This job has already ended."),
-    "retry": (Job.retry, "Retried a job", "The job is queued again.", "This job has not failed."),
-}
-"""Verb -> what it calls, how the log names it, and what to say when it did and did not change."""
 
 
 @admin.register(Session)
@@ -63,7 +59,7 @@ class WorkspaceAdmin(SessionJobsAdmin):
     def prompt_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Queue a prompt; on a mistake show the page again with the reason and the text."""
         session = self._session(request, object_id, runs_code=True)
-        form = workspace.PromptForm(session, request.POST)
+        form = workspace.NextPromptForm(session, request.POST)
         job = form.enqueue()
         if job is not None:
             self.log_change(request, session, f"Queued the job {job.pk}.")
@@ -77,18 +73,10 @@ class WorkspaceAdmin(SessionJobsAdmin):
     ) -> HttpResponse:
         """Cancel or retry one of the session's jobs."""
         session = self._session(request, object_id, runs_code=True)
-        if verb not in VERBS:
+        if verb not in ACTS:
             raise Http404
         job = get_object_or_404(Job, pk=job_id, session=session)
-        act, log, done, refused = VERBS[verb]
-        try:
-            if act(job):
-                self.log_change(request, session, f"{log}: {job.pk}.")
-                messages.success(request, done)
-            else:
-                messages.warning(request, refused)
-        except ValidationError as error:
-            messages.error(request, " ".join(error.messages))
+        _answer(request, ACTS[verb], apply_and_log(request, ACTS[verb], [job]))
         return HttpResponseRedirect(workspace.url(session))
 
     def move_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -101,8 +89,8 @@ class WorkspaceAdmin(SessionJobsAdmin):
             queue.move(session, host)
             self.log_change(request, session, f"Moved to {host}.")
             messages.success(request, f"The session's prompts run on {visible(host)} from now on.")
-        except ValidationError as error:
-            messages.error(request, " ".join(error.messages))
+        except ValidationError as refusal:
+            return self.refuse(request, refusal, workspace.url(session))
         return HttpResponseRedirect(workspace.url(session))
 
     def events_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
@@ -114,7 +102,7 @@ class WorkspaceAdmin(SessionJobsAdmin):
         object_id: str,
         form_url: str,
         extra_context: dict[str, Any] | None,
-        prompt_form: workspace.PromptForm | None = None,
+        prompt_form: workspace.NextPromptForm | None = None,
     ) -> HttpResponse:
         context = {"is_nav_sidebar_enabled": False, **(extra_context or {})}
         session = self.get_object(request, unquote(object_id))
@@ -127,6 +115,16 @@ class WorkspaceAdmin(SessionJobsAdmin):
     def _session(self, request: HttpRequest, object_id: str, *, runs_code: bool = False) -> Session:
         session = get_object_or_404(Session, pk=unquote(object_id))
         allowed = self.has_view_permission(request, session)
-        if not allowed or (runs_code and not request.user.has_perm(workspace.RUN_JOB)):
+        if not allowed or (runs_code and not request.user.has_perm(RUN_JOB)):
             raise PermissionDenied
         return session
+
+
+def _answer(request: HttpRequest, act: Act, result: Result) -> None:
+    """What became of the one job that it was done to."""
+    for sentence in result.refusals:
+        messages.error(request, sentence)
+    if result.changed:
+        messages.success(request, act.granted)
+    if result.unfit:
+        messages.warning(request, act.too_late)

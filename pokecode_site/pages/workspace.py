@@ -1,70 +1,49 @@
 """A session's page: its conversation, its jobs and the box for the next prompt."""
 
+from functools import partial
 from typing import Any
 
-from django import forms
-from django.core.exceptions import ValidationError
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
+from jobs_app import queue
+from jobs_app.acts import RUN_JOB
+from jobs_app.admin.forms import PromptForm
 from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker
-from jobs_app.trusts import is_trusted
+from jobs_app.trusts import NOT_TRUSTED, TRUST_PROJECT, TRUSTED, is_trusted
 from sessions_app.display import rendering
 from sessions_app.display.html import page_url
 from sessions_app.models import Provider, Session
 from sessions_app.visible import visible
 
-RUN_JOB = "jobs_app.run_job"
-
 PENDING_SHOWN = 20
 FAILURES_SHOWN = 3
 
 
-class PromptForm(forms.Form):
+LOOKS: dict[str, dict[str, Any]] = {
+    "prompt": {"rows": 3, "placeholder": "What should the agent do?"},
+    "model_name": {"autocomplete": "off", "spellcheck": "false"},
+    "allowed_tools": {"rows": 2, "spellcheck": "false"},
+}
+"""Attributes of the fields here, where they are smaller than on the admin's page of a job."""
+
+
+class NextPromptForm(PromptForm):
     """The next prompt of one session."""
 
-    prompt = forms.CharField(
-        strip=False,
-        error_messages={"required": "The prompt is empty: write what the agent should do."},
-        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "What should the agent do?"}),
-    )
-    model = forms.CharField(
-        required=False,
-        help_text="Empty: the agent's own default.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
-    allowed_tools = forms.CharField(
-        required=False,
-        help_text="One a line, such as Bash(npm test:*). Empty: what the session allows.",
-        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
-    )
-
-    def __init__(self, session: Session, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, session: Session, data: Any = None) -> None:
+        # The form of the session stands on the same page and has a field of tools as well.
+        super().__init__(data, auto_id="next_%s")
         self.session = session
         if session.provider == Provider.CODEX_CLI:  # its sandbox decides, not a list of tools
             del self.fields["allowed_tools"]
-
-    def clean_prompt(self) -> str:
-        # A browser sends every line break as CR LF; the agent gets what was typed.
-        return str(self.cleaned_data["prompt"]).replace("\r\n", "\n")
+        for name, form_field in self.fields.items():
+            form_field.widget.attrs = LOOKS[name]
 
     def enqueue(self) -> Job | None:
         """The queued job, or None with the reason among this form's errors."""
-        if not self.is_valid():
-            return None
-        tools = self.cleaned_data.get("allowed_tools", "").splitlines()
-        try:
-            return Job.objects.enqueue(
-                self.session,
-                self.cleaned_data["prompt"],
-                model=self.cleaned_data["model"].strip() or None,
-                allowed_tools=[tool.strip() for tool in tools if tool.strip()] or None,
-            )
-        except ValidationError as error:
-            self.add_error(None, error.messages)
-            return None
+        return self.ask(partial(queue.enqueue, self.session))
 
 
 def can_follow(request: HttpRequest) -> bool:
@@ -76,7 +55,9 @@ def url(session: Session) -> str:
     return page_url(Session, session.pk)
 
 
-def page_context(request: HttpRequest, session: Session, form: PromptForm | None) -> dict[str, Any]:
+def page_context(
+    request: HttpRequest, session: Session, form: NextPromptForm | None
+) -> dict[str, Any]:
     """What the whole page shows; `?before=` asks for an earlier part of the conversation."""
     before = request.GET.get("before", "").replace("\0", "") or None
     return {
@@ -86,7 +67,7 @@ def page_context(request: HttpRequest, session: Session, form: PromptForm | None
         "page": rendering.page(session, before),
         "is_latest": before is None,
         "is_live": before is None and can_follow(request),
-        "prompt_form": form or PromptForm(session),
+        "prompt_form": form or NextPromptForm(session),
     }
 
 
@@ -96,6 +77,7 @@ def fragment_context(request: HttpRequest, session: Session) -> dict[str, Any]:
     pending = list(jobs.pending().order_by("pk")[: PENDING_SHOWN + 1])
     run = JobAttempt.objects.open().filter(session=session).titled().first()
     workers = dict(Worker.objects.alive().values_list("pk", "host"))
+    trusted = is_trusted(session.project_path)
     return {
         **_hosts(session, set(workers.values())),
         "session": session,
@@ -104,9 +86,10 @@ def fragment_context(request: HttpRequest, session: Session) -> dict[str, Any]:
         "pending": pending[:PENDING_SHOWN],
         "more_pending": len(pending) > PENDING_SHOWN,
         "failures": jobs.filter(status=JobStatus.FAILED).order_by("-pk")[:FAILURES_SHOWN],
-        "trusted": is_trusted(session.project_path),
+        "trusted": trusted,
+        "trust_told": TRUSTED if trusted else NOT_TRUSTED,
         "may_run": request.user.has_perm(RUN_JOB),
-        "may_trust": request.user.has_perm("jobs_app.trust_project"),
+        "may_trust": request.user.has_perm(TRUST_PROJECT),
         "worker_missing": bool(pending) and not workers,
     }
 

@@ -27,14 +27,16 @@ class LongTextField(forms.CharField):
         return str(super().to_python(value)).replace("\r\n", "\n")
 
 
+TOOLS_HELP = "One a line: Read, mcp__server__tool or a rule such as Bash(npm test:*)."
+
+
 class ToolsField(forms.CharField):
     """A list of tools, one a line."""
 
     widget = AdminTextareaWidget(attrs={"rows": 4})
 
     def __init__(self, **kwargs: Any) -> None:
-        help_text = "One a line: Read, mcp__server__tool or a rule such as Bash(npm test:*)."
-        super().__init__(**{"required": False, "help_text": help_text, **kwargs})
+        super().__init__(**{"required": False, "help_text": TOOLS_HELP, **kwargs})
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, list) else value

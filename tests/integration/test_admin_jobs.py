@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs_app import queue
-from jobs_app.models import Job, JobAttempt
+from jobs_app.models import MOST_ATTEMPTS, Job, JobAttempt
 from jobs_app.outcomes import Outcome
 from sessions_app.models import Session
 from tests.integration.admin_pages import act, confirm, errors, said, text, url
@@ -69,6 +69,7 @@ def test_adding_a_job_queues_its_prompt(admin_client, session):
         ({"model_name": "--settings=x"}, "is not a model name"),
         ({"allowed_tools": "X,Bash"}, "is not a tool"),
         ({"max_attempts": "0"}, "greater than or equal to 1"),
+        ({"max_attempts": str(MOST_ATTEMPTS + 1)}, f"less than or equal to {MOST_ATTEMPTS}"),
         ({"session": "unknown"}, "Select a valid choice"),
     ],
 )

@@ -110,6 +110,21 @@ def test_retry_of_an_archived_session_says_what_to_do(session):
         run("retry_jobs", job.pk)
 
 
+def test_a_job_that_is_refused_does_not_keep_the_others_from_their_turn(session, make_session):
+    refused = [Job.objects.enqueue(session, text) for text in ("a", "b")]
+    others = [Job.objects.enqueue(make_session("other"), text) for text in ("c", "d")]
+    others[1].cancel()
+    for job in refused:
+        job.cancel()
+    Session.objects.filter(pk=session.pk).update(state="inactive")
+    out = StringIO()
+    with pytest.raises(CommandError) as caught:
+        call_command("retry_jobs", *(job.pk for job in [*refused, *others]), stdout=out)
+    assert out.getvalue() == "1 queued again, 1 were not failed or cancelled\n"
+    assert str(caught.value) == ("2 refused: This session is archived: make it active again first.")
+    assert set(Job.objects.pending()) == set(others)
+
+
 def test_queue_status_tells_counts_runs_waits_and_workers(session, make_session, worker):
     running = Job.objects.enqueue(session, "Run me")
     claim(worker)

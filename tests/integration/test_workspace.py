@@ -1,8 +1,11 @@
 """A session's page: reading it, queueing a prompt, stopping and retrying jobs, without scripts."""
 
+import re
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
@@ -90,7 +93,8 @@ def test_a_hostile_cursor_is_no_error(admin_client, page):
 
 
 def test_a_prompt_is_queued_and_shows_in_the_queue(admin_client, session, page, prompt):
-    data = {"prompt": "Look\r\naround.", "model": "opus", "allowed_tools": "Read\r\nBash(ls:*)\r\n"}
+    data = {"prompt": "Look\r\naround.", "model_name": "opus"}
+    data["allowed_tools"] = "Read\r\nBash(ls:*)\r\n"
     shown = text(admin_client.post(prompt, data, follow=True))
     job = Job.objects.get(session=session)
     assert job.data["prompt"] == "Look\naround."
@@ -103,7 +107,7 @@ def test_a_prompt_is_queued_and_shows_in_the_queue(admin_client, session, page, 
     ("data", "sentence"),
     [
         ({"prompt": "   "}, "The prompt is empty"),
-        ({"prompt": "Keep this text.", "model": "--evil"}, "is not a model name"),
+        ({"prompt": "Keep this text.", "model_name": "--evil"}, "is not a model name"),
         ({"prompt": "Keep this text.", "allowed_tools": "X,Bash"}, "is not a tool"),
     ],
     ids=["empty", "model", "tool"],
@@ -111,10 +115,28 @@ def test_a_prompt_is_queued_and_shows_in_the_queue(admin_client, session, page, 
 def test_a_mistake_is_explained_above_the_box_and_the_text_stays(
     admin_client, session, prompt, data, sentence
 ):
-    shown = text(admin_client.post(prompt, {"model": "", "allowed_tools": "", **data}))
+    shown = text(admin_client.post(prompt, {"model_name": "", "allowed_tools": "", **data}))
     assert shown.index(sentence) < shown.index("<textarea")
     assert data["prompt"] in shown
     assert not Job.objects.exists()
+
+
+def test_what_the_queue_refuses_is_said_above_the_box_and_the_text_stays(
+    admin_client, prompt, monkeypatch
+):
+    def refuse(*args, **options):
+        raise ValidationError("This session no longer exists.")
+
+    monkeypatch.setattr(queue, "enqueue", refuse)
+    shown = text(admin_client.post(prompt, {"prompt": "Keep this text."}))
+    assert shown.index("This session no longer exists.") < shown.index("<textarea")
+    assert "Keep this text." in shown
+
+
+def test_no_two_fields_of_the_page_have_the_same_id(admin_client, page):
+    ids = re.findall(r'<(?:input|textarea|select)[^>]* id="([^"]+)"', text(admin_client.get(page)))
+    assert "next_prompt" in ids
+    assert len(ids) == len(set(ids))
 
 
 def test_an_archived_session_takes_no_prompt_and_says_so(admin_client, session, page, prompt):
@@ -149,6 +171,16 @@ def test_a_failed_job_shows_why_and_can_be_retried(admin_client, session, page, 
     admin_client.post(verb(job, "retry"))
     job.refresh_from_db()
     assert job.status == JobStatus.PENDING
+    [entry] = LogEntry.objects.all()
+    assert (entry.object_id, entry.change_message) == (job.pk, "Queued again.")
+
+
+def test_a_refused_retry_says_why(admin_client, session, worker):
+    job = failed(session, worker)
+    Session.objects.update(state="inactive")
+    shown = text(admin_client.post(verb(job, "retry"), follow=True))
+    assert "This session is archived: make it active again first." in shown
+    assert not LogEntry.objects.exists()
 
 
 def test_a_verb_that_comes_too_late_says_so(admin_client, session, worker):
@@ -208,7 +240,7 @@ def test_codex_is_not_offered_a_list_of_tools(admin_client, make_session):
     session = make_session("codex", provider="codex-cli")
     page = reverse("admin:sessions_app_session_change", args=[session.pk])
     shown = text(admin_client.get(page))
-    assert 'name="model"' in shown
+    assert 'name="model_name"' in shown
     composer = shown[shown.index('id="prompt"') : shown.index('id="edit"')]
     assert "allowed_tools" not in composer
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from jobs_app.models import MOST_ATTEMPTS
 from tests.process.site import Site
 
 SHORT_KEY = "hunter2"
@@ -47,6 +48,13 @@ def test_a_wrong_value_is_named_in_one_line(site: Site, name: str, value: str):
     assert line.isprintable()
     assert "hunter2" not in line
     assert done.stdout == ""
+
+
+def test_the_setting_takes_as_many_attempts_as_a_job_does(site: Site):
+    site.environment["POKECODE_JOB_MAX_ATTEMPTS"] = str(MOST_ATTEMPTS + 1)
+    done = site.manage("check", check=False)
+    assert done.returncode == 2
+    assert f"a whole number from 1 to {MOST_ATTEMPTS}, not" in done.stderr
 
 
 def test_a_wrong_combination_is_a_failed_check(site: Site):

@@ -1,14 +1,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand
 
 from jobs_app import queue
-from jobs_app.management.arguments import sentence
 from jobs_app.processes.host import this_host
 from jobs_app.worker import sweeps
 from sessions_app.lookup import find_session
+from sessions_app.management.refusals import refusals_end_the_command
 
 
 class Command(BaseCommand):
@@ -29,8 +28,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         sweeps.rescue()  # what is left here of a run ends before another host goes on
-        try:
+        with refusals_end_the_command():
             queue.move(find_session(options["session"]), options["host"])
-        except ValidationError as error:
-            raise sentence(error) from None
         self.stdout.write(f"moved to {options['host']}")

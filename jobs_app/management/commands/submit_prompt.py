@@ -3,14 +3,13 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs_app.management.arguments import sentence
 from jobs_app.models import Job, JobStatus, Worker
 from sessions_app.display.following import follow
 from sessions_app.display.terminal import TranscriptPrinter, safe
 from sessions_app.lookup import find_session
+from sessions_app.management.refusals import refusals_end_the_command
 
 EXIT_CODES = {JobStatus.COMPLETED: 0, JobStatus.FAILED: 1, JobStatus.CANCELLED: 3}
 
@@ -44,12 +43,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         session = find_session(options["session"])
         prompt = _standard_input() if options["prompt"] == "-" else options["prompt"]
-        try:
+        with refusals_end_the_command():
             job = Job.objects.enqueue(
                 session, prompt, model=options["model"], allowed_tools=options["allowed_tools"]
             )
-        except ValidationError as error:
-            raise sentence(error) from None
         self.stdout.write(job.pk)
         if options["wait"]:
             sys.exit(self._wait(job))

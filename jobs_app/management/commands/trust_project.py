@@ -6,13 +6,13 @@ from typing import Any
 from django.contrib.admin.models import ADDITION, DELETION, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from jobs_app.models import ProjectTrust
 from jobs_app.trusts import trust
 from sessions_app.display.terminal import safe
+from sessions_app.management.refusals import refusals_end_the_command
 from sessions_app.projects.directories import resolve_project
 
 SHELL_ACCOUNT = "shell"
@@ -49,10 +49,8 @@ class Command(BaseCommand):
             self._say(f"{row.path}  trusted by {row.trusted_by}, {when}")
 
     def _trust(self, given: str) -> None:
-        try:
+        with refusals_end_the_command():
             path = str(resolve_project(given))
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from None
         with transaction.atomic():
             added = trust([path], _who())
             if added:

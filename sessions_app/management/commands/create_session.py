@@ -1,9 +1,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
+from sessions_app.management.refusals import refusals_end_the_command
 from sessions_app.models import Provider, Session
 
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        with refusals_end_the_command():
             session = Session.objects.create_for_path(
                 options["path"],
                 provider=options["provider"],
@@ -40,6 +40,4 @@ class Command(BaseCommand):
                 context=options["context"],
                 allowed_tools=options["allowed_tools"],
             )
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from None
         self.stdout.write(session.pk)
