@@ -6,6 +6,8 @@ import pytest
 
 from tests.process.site import directive
 
+pytestmark = pytest.mark.xdist_group("hostile")  # one site and one browser for all of these
+
 MARKUP = (
     '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
     "<svg onload=window.hacked=1></svg>\"'><iframe srcdoc='<script>parent.hacked=1</script>'>"

@@ -2,7 +2,11 @@
 
 import re
 
+import pytest
+
 from tests.process.site import directive, wait_for
+
+pytestmark = pytest.mark.xdist_group("workspace")  # one site and one browser for all of these
 
 
 def create_session(watched, site, name):

@@ -1,20 +1,30 @@
-"""The tests marked `queue` once more, on PostgreSQL."""
+"""The tests marked `queue` once more, on PostgreSQL; in parts, which several cores share."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
 
 from tests.postgres import server_url
 
 ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted(str(path) for path in Path(__file__).parent.glob("test_*.py"))
+PARTS = 3
 
 
-def test_the_queue_holds_on_postgresql():
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_queue_holds_on_postgresql(part):
+    server = urlsplit(server_url())
+    database = server._replace(path=f"{server.path}_{part}").geturl()
+    pytest_here = [sys.executable, "-m", "pytest", "-q", "-n0", "-m", "queue", "--create-db"]
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-m", "queue", "--create-db", "tests/integration"],
+        [*pytest_here, *FILES[part::PARTS]],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": server_url()},
+        env={**os.environ, "DATABASE_URL": database},
         capture_output=True,
         text=True,
         timeout=600,

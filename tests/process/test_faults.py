@@ -9,12 +9,16 @@ import pytest
 
 from tests.process.site import ROOT
 
-SEED = 1
+
+def halves(count: int) -> list[tuple[int, int]]:
+    """The first seed and the number of runs of each half: every core can take one."""
+    first = count // 2
+    return [(1, first), (1 + first, count - first)]
 
 
-def run_faults(*arguments: str) -> str:
+def run_faults(seed: int, runs: int, *options: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults", f"--seed={SEED}", *arguments],
+        [sys.executable, "-m", "tests.faults", f"--seed={seed}", f"--runs={runs}", *options],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
         stdout=subprocess.PIPE,
@@ -31,10 +35,14 @@ def is_server_installed() -> bool:
     return any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
 
-def test_each_fault_once_on_sqlite():
-    assert "13 passed, 0 failed" in run_faults("--runs=13")
+@pytest.mark.long
+@pytest.mark.parametrize(("seed", "runs"), halves(13))
+def test_each_fault_once_on_sqlite(seed, runs):
+    assert f"{runs} passed, 0 failed" in run_faults(seed, runs)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not is_server_installed(), reason="no PostgreSQL server: install postgresql")
-def test_each_fault_once_on_postgresql():
-    assert "15 passed, 0 failed" in run_faults("--runs=15", "--database=postgresql")
+@pytest.mark.parametrize(("seed", "runs"), halves(15))
+def test_each_fault_once_on_postgresql(seed, runs):
+    assert f"{runs} passed, 0 failed" in run_faults(seed, runs, "--database=postgresql")

@@ -86,7 +86,11 @@ def test_a_marked_process_in_its_own_session_is_ended_after_its_parent(tmp_path)
     assert tree.end_marked(RUN) == 0
 
 
-@pytest.mark.parametrize("marker", [None, f"{RUN}0", RUN[:-1], RUN.upper()])
+@pytest.mark.parametrize(
+    "marker",
+    [None, f"{RUN}0", RUN[:-1], RUN.upper()],
+    ids=["none", "longer", "shorter", "upper case"],
+)
 def test_a_process_without_the_very_marker_survives(marker):
     with started(SLEEP, marker=marker) as innocent, started(SLEEP, marker=RUN) as guilty:
         assert tree.marked(RUN) == [guilty.pid]

@@ -13,6 +13,8 @@ import pytest
 from tests.process.running import Up
 from tests.process.site import ROOT
 
+pytestmark = pytest.mark.xdist_group("wheel")  # it is built and installed once for all of these
+
 PACKAGES = ("pokecode_site", "sessions_app", "jobs_app")
 
 
