@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
+from jobs_app import queue
 from jobs_app.models import Job, JobStatus
 from jobs_app.outcomes import Outcome
 from sessions_app import transcript
