@@ -206,7 +206,7 @@ def record(records: Sequence[Record], receipt: list[str]) -> set[str]:
 
 def release(attempt: JobAttempt) -> bool:
     """Give back a job that was claimed and whose run never began; it has lost no attempt."""
-    verdict = Verdict(INTERRUPTED.outcome, "The run never began.")
+    verdict = Verdict(INTERRUPTED.outcome, "The attempt never began.")
     return bool(record([Record(attempt, Ending(verdict))], []))
 
 
@@ -214,8 +214,8 @@ def rescue(attempt: JobAttempt) -> bool:
     """Close an attempt whose worker is gone; call it only when nothing of its run is left."""
     job = attempt.job
     last = job.attempts >= job.max_attempts
-    error = f"The worker on {attempt.host} died during this run" + (
-        f", and this was attempt {job.attempts} of {job.max_attempts}." if last else "."
+    error = f"The worker on {attempt.host} died during this attempt" + (
+        f", the last of {job.max_attempts}." if last else "."
     )
     ending = Ending(Verdict(Outcome.LOST, error))
     message = failure_message(attempt, error)

@@ -150,7 +150,7 @@ def move(session: Session, host: str) -> None:
     death left open is closed; one whose worker lives is refused with ValidationError.
     """
     if not host or not host.isprintable():
-        raise ValidationError(f"{host!r} is no name of a host: give one that queue_status shows.")
+        raise ValidationError(f"{host!r} is not a host name: use one that queue_status shows.")
     with transaction.atomic():
         # A claim that is under way holds the jobs: it is seen below, and no other begins
         # meanwhile. The attempts first, as the end of a run does.

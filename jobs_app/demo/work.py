@@ -11,7 +11,7 @@ from jobs_app.demo.stream import Stream
 
 GREETING = (
     "I am PokéCode's demo agent. There is no model behind me: I look at this project "
-    "with a few small programs and tell what they find."
+    "with a few small programs and report what they find."
 )
 FAILURE = "The demo agent failed because the prompt asked it to."
 FILES_LIMIT = 200

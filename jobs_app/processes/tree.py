@@ -41,7 +41,7 @@ class StillAlive(Exception):
     def __init__(self, pids: Iterable[int]) -> None:
         self.pids = sorted(pids)
         shown = ", ".join(map(str, self.pids))
-        super().__init__(f"These processes of the run could not be ended: {shown}. End them.")
+        super().__init__(f"These processes could not be killed: {shown}. End them by hand.")
 
 
 class _Process(NamedTuple):

@@ -79,14 +79,14 @@ class JobProcessor:
 
     def drain(self) -> None:
         """Claim nothing more; `run` returns when the running jobs have ended."""
-        logger.info("Stopping when %d running jobs have ended.", len(self._runs))
+        logger.info("Stopping once %d running jobs have ended.", len(self._runs))
         self._is_draining = True
         self._row.stopping = True
         self._bell.ring()
 
     def interrupt(self) -> None:
         """Interrupt the agents and give their jobs back, too."""
-        logger.info("Interrupting %d running jobs; they go on later.", len(self._runs))
+        logger.info("Interrupting %d running jobs; they continue later.", len(self._runs))
         self._is_draining = self._is_interrupting = True
         for attempt_id in list(self._runs):
             self._stop_run(attempt_id, INTERRUPTED)

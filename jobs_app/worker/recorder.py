@@ -39,7 +39,7 @@ RETRY_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0)
 logger = logging.getLogger(__name__)
 
 
-STOPPED = "A run's start or end cannot be stored: the recorder stopped."
+STOPPED = "An attempt's start or end could not be stored, because the recorder has stopped."
 
 
 class RecorderStopped(Exception):
@@ -136,7 +136,7 @@ class Recorder:
         (record,) = group
         name, reason = type(error).__name__, _first_line(error)
         logger.error(
-            "A record of attempt %s is not stored: %s: %s", record.attempt.pk, name, reason
+            "A record of attempt %s could not be stored: %s: %s", record.attempt.pk, name, reason
         )
         if not isinstance(record.item, NewMessage):
             self._waiting_for.pop(record.attempt.pk).set_exception(error)

@@ -172,7 +172,7 @@ class Run:
     def _explain(self, verdict: Verdict) -> None:
         """Say in the transcript how the run ended, unless it just succeeded."""
         if verdict.outcome in (Outcome.CANCELLED, Outcome.INTERRUPTED):
-            text = verdict.error or f"The run was {verdict.outcome}."
+            text = verdict.error or f"The attempt was {verdict.outcome}."
             self._add(MessageType.SYSTEM, events.notice(text).raw, None)
         elif verdict.outcome is not Outcome.SUCCEEDED:
             text = verdict.error or "The agent failed without saying why."
@@ -205,10 +205,10 @@ def _failed_to_run(error: Exception, provider: str) -> Verdict:
             text = f"{name} is not installed on this host. {agent.install_hint if agent else ''}"
             return Verdict(Outcome.FAILED, text, permanent=True)
         case PermissionError():
-            text = f"{name} may not be started: check the permissions of its program."
+            text = f"{name} cannot be started: its program is not executable for this user."
             return Verdict(Outcome.FAILED, text, permanent=True)
         case OSError():
             return Verdict(Outcome.FAILED, f"{name} cannot be started: {error.strerror}.")
         case _:
-            logger.error("A run failed within PokéCode.", exc_info=error)
+            logger.error("An attempt failed within PokéCode.", exc_info=error)
             return Verdict(Outcome.FAILED, "PokéCode itself failed here: see the worker's log.")

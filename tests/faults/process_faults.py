@@ -76,7 +76,7 @@ def poison(world: World) -> None:
     world.submit(3, 1)
     Job.objects.update(max_attempts=20)  # what runs beside it is lost with each of its workers
     session = world.random.choice(list(Session.objects.order_by("pk")))
-    reason = "died during this run, and this was attempt 3 of 3"
+    reason = "died during this attempt, the last of 3"
     world.submit_one(session, failure=reason, kill_worker=True, lines=0)
     world.submit_one(session)
     for _ in range(3):
