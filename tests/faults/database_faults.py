@@ -6,10 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.utils import timezone
-from jobs_app.processes.host import this_host
 
 from jobs_app import queue
 from jobs_app.models import Job, JobAttempt, SessionHost, Worker
+from jobs_app.processes.host import this_host
 from sessions_app.models import Session
 from tests.faults import oracle
 from tests.faults.registry import ON_POSTGRESQL, ON_SQLITE, fault
