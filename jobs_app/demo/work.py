@@ -1,4 +1,4 @@
-"""What the demo agent does with a prompt: a look at the project, told in Markdown."""
+"""What the demo agent does with a prompt: a look at the project, reported in Markdown."""
 
 import itertools
 import os
@@ -18,7 +18,7 @@ FILES_LIMIT = 200
 LISTED_FILES = 12
 SLOW_STEPS = 20
 
-# A configuration of these lines alone names no program that git could run.
+# A configuration of only these lines names no program that git could run.
 PLAIN_GIT_CONFIG = re.compile(
     r"\s*(\[core\]|(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase"
     r"|precomposeunicode) = (0|true|false))\s*"
@@ -26,7 +26,7 @@ PLAIN_GIT_CONFIG = re.compile(
 
 
 def answer(stream: Stream, prompt: str) -> int:
-    """Do what the prompt's known words ask for; the program's exit code."""
+    """Do what the prompt's known words ask for; returns the program's exit code."""
     wanted = set(re.findall(r"[a-z]+", prompt.lower()))
     stream.read(prompt)
     stream.begin()
@@ -55,7 +55,7 @@ class Look:
         self._title = ""
 
     def steps(self, wanted: set[str]) -> dict[str, Callable[[], None]]:
-        """The steps to take, by what they are called."""
+        """The steps to take, by their names."""
         steps: dict[str, Callable[[], None]] = {
             "List the files": self._list_files,
             "Count their lines": self._count_lines,
