@@ -1,4 +1,4 @@
-"""System checks of settings that are wrong only together, or in a settings module of one's own.
+"""System checks of settings that are wrong only together, or in your own settings module.
 
 The environment's values were checked one by one when the settings read them.
 """
@@ -29,8 +29,8 @@ def worker_timeout(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]
         return []
     return [
         checks.Error(
-            "POKECODE_WORKER_TIMEOUT is under three times POKECODE_HEARTBEAT_INTERVAL.",
-            hint="A worker that is only slow would be taken for dead: raise the timeout.",
+            "POKECODE_WORKER_TIMEOUT is less than three times POKECODE_HEARTBEAT_INTERVAL.",
+            hint="A worker that is only slow would be considered dead: raise the timeout.",
             id="pokecode.E002",
         )
     ]
@@ -58,7 +58,7 @@ def permission_bypass(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessa
     return [
         checks.Warning(
             f"{name} is {value}: agents act without asking and without a sandbox.",
-            hint="Use this only in a container or a machine that may be lost.",
+            hint="Use this only in a container or on a machine that you can afford to lose.",
             id="pokecode.W001",
         )
         for name, value in bypasses.items()

@@ -1,8 +1,8 @@
 """Which jobs of the queue may run now, found quickly however long it is.
 
-Oldest first by id (ids increase with time). A job waits while it has a time to come,
+Oldest first by id (ids increase with time). A job waits until its next retry is due,
 while an earlier one of its session is not finished, and while its session is archived,
-has a run open, or is at home on another host.
+has an open attempt, or belongs to another host.
 
 Most often one of the oldest pending jobs may run, so a window of those is tried first.
 Where a long queue begins with many that may not, the first unfinished job of each
@@ -23,14 +23,14 @@ from sessions_app.models import SessionState
 from sessions_app.storage import select_among
 
 WINDOW = 100
-"""How many of the oldest pending jobs are tried first, beside as many as are wanted."""
+"""How many of the oldest pending jobs are tried first, in addition to as many as are wanted."""
 
 # The ids of the jobs that may run, and how many were in the window. The parameters are the
 # size of the window, whether the first job of each session is tried instead, the time, the
 # host, and how many are wanted.
 #
 # `head` goes from each session with unfinished jobs to the next in one step of the index.
-# SQLite keeps no statistics of its own accord, so it is told which index to use.
+# SQLite keeps no statistics by itself, so each query names the index to use.
 RUNNABLE_SQLITE = """
 WITH RECURSIVE
 oldest(id) AS (
@@ -72,7 +72,7 @@ ORDER BY job.id
 LIMIT %s
 """
 
-# PostgreSQL has no fresh statistics when a queue has just become long, and takes it for
+# PostgreSQL has no fresh statistics when a queue has just become long, and assumes that it is
 # empty. What must be looked up row by row is written so that it cannot be joined: COALESCE
 # hides that the index of all pending jobs could be read instead. A row that another worker
 # is taking is skipped, not waited for.
@@ -120,10 +120,10 @@ FOR UPDATE OF job SKIP LOCKED
 
 RUNNABLE = {"sqlite": RUNNABLE_SQLITE, "postgresql": RUNNABLE_POSTGRESQL}
 
-# What the run of a claimed job needs to know beside its rows. A statement of our own: as
+# What an attempt at a claimed job needs to know besides its rows. Written as SQL: as
 # annotations of a queryset the same takes the ORM ten times as long, 2 ms of a start.
-# An id in a system or error event alone is no conversation to resume: a run that failed to
-# log in names one that was never kept. Ordering by the session too keeps PostgreSQL from
+# An id in a system or error event alone is not a conversation to resume: an agent that failed
+# to log in names one that was never kept. Ordering by the session too keeps PostgreSQL from
 # walking the primary key through all sessions' messages.
 FACTS = """
 SELECT
@@ -149,8 +149,9 @@ WHERE job.id IN {keys}
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known before a run: how many its job had, the conversation to resume, whether the
-    project is trusted, and the usage that the conversation's last run left for the meter."""
+    """What is known before an attempt: how many its job has had, the conversation to resume,
+    whether the project is trusted, and the usage after the conversation's last attempt, from
+    which the next one is metered."""
 
     runs: int
     conversation: str | None
@@ -168,7 +169,7 @@ class Claim:
 
 def may_have_runnable(now: datetime, host: str) -> bool:
     """Whether a claim may find something. Only SQLite has one lock for all writers, which a
-    worker that is woken for nothing must not ask for; elsewhere the claim itself finds out."""
+    worker woken for nothing must not ask for; elsewhere the claim itself finds out."""
     return connection.vendor != "sqlite" or bool(_runnable_ids(now, host, 1))
 
 
@@ -176,7 +177,7 @@ def runnable(now: datetime, host: str, limit: int) -> list[Job]:
     """The oldest jobs that may run on this host, locked until the transaction ends, each with
     its session and that session's host.
 
-    They are read once they are locked: a session that was moved or archived meanwhile is out.
+    They are read once they are locked: a session moved or archived meanwhile is left out.
     """
     ids = _runnable_ids(now, host, limit)
     if not ids:
@@ -187,7 +188,7 @@ def runnable(now: datetime, host: str, limit: int) -> list[Job]:
 
 
 def known(jobs: Sequence[Job]) -> dict[str, Facts]:
-    """What is known of each of these jobs, by its id."""
+    """What is known about each of these jobs, by its id."""
     return {pk: _facts(*row) for pk, *row in select_among(FACTS, [job.pk for job in jobs])}
 
 
@@ -222,7 +223,7 @@ def _facts(
     usage: str | None,
     metered: str | None,
 ) -> Facts:
-    # Usage that was left by another conversation says nothing of this one.
+    # Usage that was left by another conversation says nothing about this one.
     previous = _parsed(usage) if usage and metered == conversation else None
     return Facts(last_run or 0, conversation, bool(is_trusted), previous)
 

@@ -1,11 +1,11 @@
-"""What workers do with jobs: claim, record what a run leaves, close, rescue.
+"""What workers do with jobs: claim, record what an attempt leaves, close, rescue.
 
     pending -> processing -> completed | failed | cancelled
        ^___________|  (retry with backoff, release, defer)
 
-An open attempt is the lease of its job: opened by a claim, held while the run writes, and
-closed together with job and session. What a run writes is fenced by it: an attempt that
-is no longer open and held by the same worker changes nothing.
+An open attempt is the lease of its job: opened by a claim, held while the agent writes, and
+closed together with job and session. It fences what is written: an attempt that is no
+longer open, or no longer held by the same worker, changes nothing.
 """
 
 import random
@@ -33,7 +33,7 @@ from sessions_app.transcript import NewMessage, State
 
 BACKOFF_CAP = timedelta(minutes=10)
 RATE_LIMIT_WAIT = timedelta(minutes=5)
-"""How long a rate-limited job waits when the agent did not say until when."""
+"""How long a rate-limited job waits when the agent did not say how long."""
 
 OPENED = ("id", "job_id", "session_id", "number", "worker_id", "host", "boot_id", "started_at")
 TAKEN = ("status", "attempts", "started_at", "next_retry_at")
@@ -57,7 +57,7 @@ CLOSED = (
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The process of a run: `process_started` in clock ticks since boot."""
+    """The process of an attempt: `process_started` in clock ticks since boot."""
 
     pid: int
     process_started: int | None
@@ -66,7 +66,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended, and what it leaves on its attempt."""
+    """How an attempt ended, and what is noted on it."""
 
     verdict: Verdict
     exit_code: int | None = None
@@ -81,7 +81,7 @@ Item: TypeAlias = NewMessage | Start | Ending
 
 
 class Record(NamedTuple):
-    """Something that a run leaves: a message, the start of its process, or its end."""
+    """Something that an attempt leaves: a message, the start of its process, or its end."""
 
     attempt: JobAttempt
     item: Item
@@ -98,11 +98,11 @@ def claim(worker: Worker, limit: int = 1) -> list[Claim]:
     """
     now = timezone.now()
     try:
-        # The agent gets its prompt once the run's start is stored, and that waits for the disk.
+        # The agent gets its prompt once its start is stored, and that waits for the disk.
         with transaction_without_wait():
             jobs = claiming.runnable(now, worker.host, limit)
             return _take(worker, jobs, now) if jobs else []
-    except IntegrityError:  # another worker, or a move, was there at once
+    except IntegrityError:  # another worker, or a move, was faster
         return []
 
 
@@ -136,7 +136,7 @@ def _attempt(worker: Worker, job: Job, facts: Facts, now: datetime) -> JobAttemp
 
 
 def _show_prompts(jobs: Sequence[Job], batch: Batch) -> list[Job]:
-    """Make a message of each prompt that has none yet; returns its jobs, whose data names it now.
+    """Make a message for each prompt that has none; returns their jobs, whose data now names it.
 
     Wrong data (changed behind our back) shows nothing here and fails when it is run.
     """
@@ -169,7 +169,7 @@ def _update_jobs(names: Sequence[str], jobs: Sequence[Job], batch: Batch) -> Non
 
 
 def _give_homes(host: str, jobs: Sequence[Job], batch: Batch) -> None:
-    """The host of a session's first run is the session's home."""
+    """The host that runs a session first becomes the session's host."""
     homeless = [job.session_id for job in jobs if not hasattr(job.session, "home")]
     rows = [(new_id(), session_id, host) for session_id in homeless]
     batch.insert(SessionHost, ("id", "session_id", "host"), rows)
@@ -179,11 +179,11 @@ def _give_homes(host: str, jobs: Sequence[Job], batch: Batch) -> None:
 
 
 def record(records: Sequence[Record], receipt: list[str]) -> set[str]:
-    """Store what runs have left, in one transaction; what a run left that has lost its lease is
-    dropped. Returns the attempts that were held.
+    """Store what attempts have left, in one transaction; if one has lost its lease, what it left
+    is dropped. Returns the attempts that were held.
 
-    `receipt` gets the ids of the messages. At another try it tells whether the one before
-    was committed although its answer was lost: then they are not stored again.
+    `receipt` gets the ids of the messages. When storing is tried again, it tells whether the
+    first time was committed although its answer was lost: then they are not stored twice.
     """
     with transaction.atomic():
         held = _held(record.attempt for record in records)
@@ -205,17 +205,17 @@ def record(records: Sequence[Record], receipt: list[str]) -> set[str]:
 
 
 def release(attempt: JobAttempt) -> bool:
-    """Give back a job that was claimed and whose run never began; it has lost no attempt."""
-    verdict = Verdict(INTERRUPTED.outcome, "The run never began.")
+    """Give back a job that was claimed but whose agent never started; it costs no attempt."""
+    verdict = Verdict(INTERRUPTED.outcome, "The attempt never began.")
     return bool(record([Record(attempt, Ending(verdict))], []))
 
 
 def rescue(attempt: JobAttempt) -> bool:
-    """Close an attempt whose worker is gone; call it only when nothing of its run is left."""
+    """Close an attempt whose worker is gone; call it only when none of its processes is left."""
     job = attempt.job
     last = job.attempts >= job.max_attempts
-    error = f"The worker on {attempt.host} died during this run" + (
-        f", and this was attempt {job.attempts} of {job.max_attempts}." if last else "."
+    error = f"The worker on {attempt.host} died during this attempt" + (
+        f", the last of {job.max_attempts}." if last else "."
     )
     ending = Ending(Verdict(Outcome.LOST, error))
     message = failure_message(attempt, error)
@@ -223,7 +223,7 @@ def rescue(attempt: JobAttempt) -> bool:
 
 
 def failure_message(attempt: JobAttempt, error: str, detail: str = "") -> NewMessage:
-    """The error message that a failed run leaves in the transcript."""
+    """The error message that a failed attempt leaves in the transcript."""
     return NewMessage(
         session_id=attempt.session_id,
         provider=attempt.session.provider,
@@ -233,7 +233,7 @@ def failure_message(attempt: JobAttempt, error: str, detail: str = "") -> NewMes
 
 
 def _held(attempts: Iterable[JobAttempt]) -> dict[str, bool]:
-    """The held ones among these attempts, locked, and whether their job's cancel was asked for."""
+    """The held ones among these attempts, locked, and whether each was asked to cancel."""
     holders = {attempt.pk: attempt.worker_id for attempt in attempts}
     found = JobAttempt.objects.open().filter(pk__in=holders).order_by("pk").select_for_update()
     rows = found.values_list("pk", "worker_id", "cancel_requested_at")
@@ -241,7 +241,7 @@ def _held(attempts: Iterable[JobAttempt]) -> dict[str, bool]:
 
 
 def _start(starts: Sequence[tuple[JobAttempt, Start]], batch: Batch) -> None:
-    """Note which process runs each of these attempts, so that a later worker can find it."""
+    """Note the process of each of these attempts, so that a later worker can find it."""
     rows = [(s.pid, s.process_started, s.git_head, attempt.pk) for attempt, s in starts]
     batch.update(JobAttempt, STARTED, rows)
 
@@ -249,9 +249,9 @@ def _start(starts: Sequence[tuple[JobAttempt, Start]], batch: Batch) -> None:
 def _close(
     endings: Collection[tuple[JobAttempt, Ending]], cancelled: Mapping[str, bool], batch: Batch
 ) -> dict[str, State]:
-    """Close these attempts, and their jobs as that says; returns what it makes of their sessions.
+    """Close these attempts and update their jobs accordingly; returns their sessions' new states.
 
-    `cancelled` is what `_held` said of them.
+    `cancelled` is what `_held` returned for them.
     """
     now = timezone.now()
     jobs = [
@@ -269,7 +269,7 @@ def _close(
 
 
 class JobAfter(NamedTuple):
-    """Values of a job once its run has ended."""
+    """Values of a job once its attempt has ended."""
 
     status: str
     error: str | None
@@ -280,9 +280,9 @@ class JobAfter(NamedTuple):
 
 
 def _job_after(job: Job, verdict: Verdict, cancelled: bool, now: datetime) -> JobAfter:
-    """What the end of a run makes of its job.
+    """The state of a job after the end of an attempt.
 
-    The attempt's own copy of the job tells: while a lease is held nobody else changes it.
+    The attempt's own copy of the job is used: while a lease is held nobody else changes it.
     """
     error, spent = verdict.error, job.attempts
     match verdict.outcome:
@@ -328,6 +328,6 @@ def _values(names: Sequence[str], rows: Iterable[Any]) -> Iterable[list[Any]]:
 
 
 def backoff(attempts: int) -> timedelta:
-    """2^attempts x 2 s, capped, with up to a quarter more so that retries do not come in step."""
+    """2^attempts x 2 s, capped, with up to a quarter more so that retries do not coincide."""
     base = min(BACKOFF_CAP, timedelta(seconds=2 * 2 ** min(attempts, 20)))
     return base * (1 + random.random() / 4)  # noqa: S311 - jitter, not a secret

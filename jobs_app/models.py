@@ -1,4 +1,4 @@
-"""The queue, its runs, its workers, and which projects are trusted."""
+"""The queue, its attempts, its workers, and which projects are trusted."""
 
 import time
 from datetime import datetime, timedelta
@@ -116,7 +116,7 @@ class Job(models.Model):
                 condition=Q(status__in=["pending", "processing"]),
                 name="idx_job_queue_session_order",
             ),
-            # A new job goes behind its session's newest one, however many there were.
+            # A new job goes after its session's newest one, however many there were.
             LongNameIndex(fields=["session", "id"], name="idx_job_queue_session_newest"),
             # Pruning looks for those that ended first, among a million that are kept.
             LongNameIndex(
@@ -130,9 +130,11 @@ class Job(models.Model):
         return self.title
 
     def clean(self) -> None:
-        number = self.max_attempts  # what is no number at all is an error of its own
+        number = self.max_attempts  # what is not a number at all is an error of its own
         if isinstance(number, int) and not 1 <= number <= MOST_ATTEMPTS:
-            raise ValidationError(f"The maximum of attempts is from 1 to {MOST_ATTEMPTS}.")
+            raise ValidationError(
+                f"The maximum number of attempts must be from 1 to {MOST_ATTEMPTS}."
+            )
 
     @property
     def title(self) -> str:
@@ -235,7 +237,7 @@ class JobAttempt(models.Model):
         indexes = [
             # A heartbeat looks for the open ones of a worker, however many it has closed.
             LongNameIndex(fields=["worker_id", "finished_at"], name="idx_job_attempts_worker"),
-            # A start looks for the session's last one, however many there were.
+            # A claim looks for the session's last one, however many there were.
             LongNameIndex(fields=["session", "id"], name="idx_job_attempts_session"),
         ]
         constraints = [
@@ -267,7 +269,7 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
 
 
 class Worker(models.Model):
-    """A running job processor; a new row at each start, gone when it stops in order."""
+    """A running job processor; a new row at each start, deleted when it stops cleanly."""
 
     id = models.TextField(primary_key=True, default=new_id, editable=False)
     host = models.TextField()

@@ -8,12 +8,12 @@ from enum import StrEnum
 class Outcome(StrEnum):
     """A closed set; the database keeps the values.
 
-    SUCCEEDED: the agent said that its turn is done, and exited well.
+    SUCCEEDED: the agent said that its turn was done, and exited normally.
     FAILED: anything else that the agent did by itself, or its time was up; a verdict says
     whether trying again can help.
-    RATE_LIMITED: the account had no more calls to make for now, so it counts as no try.
+    RATE_LIMITED: the account had no more calls to make for now, so it does not count as an attempt.
     CANCELLED: a person stopped it.
-    INTERRUPTED: its worker was stopped; the job goes on in another attempt.
+    INTERRUPTED: its worker was stopped; the job continues in another attempt.
     LOST: its worker lost the lease, or died.
     """
 
@@ -35,8 +35,8 @@ class Verdict:
     """How the attempt ended, and why.
 
     `error` is a sentence for a person (also on a success that had denials);
-    `permanent` says that trying again cannot help; `retry_at` is until when a
-    limit lasts, None if the tool did not say.
+    `permanent` says that trying again cannot help; `retry_at` is when a limit
+    ends, None if the tool did not say.
     """
 
     outcome: Outcome
@@ -46,13 +46,13 @@ class Verdict:
     detail: str = ""
 
 
-CANCELLED = Verdict(Outcome.CANCELLED, "The run was cancelled.")
+CANCELLED = Verdict(Outcome.CANCELLED, "The attempt was cancelled.")
 INTERRUPTED = Verdict(
-    Outcome.INTERRUPTED, "The worker was stopped; the job goes on in another run."
+    Outcome.INTERRUPTED, "The worker was stopped; the job continues in another attempt."
 )
 # Where another worker has the job by now, this is not stored.
 LOST = Verdict(
-    Outcome.LOST, "The worker was cut off from its database for too long: it ended the agent."
+    Outcome.LOST, "The worker was cut off from its database for too long, so it ended the agent."
 )
 
 

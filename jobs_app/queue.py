@@ -1,4 +1,4 @@
-"""What people ask of the queue: one function a verb, the same for admin, commands and shell.
+"""What people ask of the queue: one function per verb, the same for admin, commands and shell.
 
 Each verb is one transaction in which job, attempt and session change together. What workers
 do is in `leases`.
@@ -30,7 +30,7 @@ def enqueue(
     prompt_id: str | None = None,
     max_attempts: int | None = None,
 ) -> Job:
-    """Queue a prompt behind the session's earlier ones.
+    """Queue a prompt after the session's earlier ones.
 
     `prompt_id` groups the jobs of one prompt that is run again. Raises
     ValidationError, and queues nothing, if the prompt, model or tools are wrong
@@ -63,12 +63,12 @@ def edit(
     allowed_tools: Sequence[str] | None = None,
     max_attempts: int | None = None,
 ) -> None:
-    """Change a job that still waits; ValidationError if it has started meanwhile."""
+    """Change a job that is still waiting; ValidationError if it has started meanwhile."""
     with transaction.atomic():
         locked = Job.objects.select_for_update().select_related(None).get(pk=job.pk)
         if locked.status != JobStatus.PENDING:
             raise ValidationError(f"This job is {locked.status}: only a pending one can be edited.")
-        # A changed prompt is shown anew when it runs, so its message is not kept.
+        # A changed prompt is shown again when it runs, so its message is not kept.
         keys = ("projectPath", "messageId") if prompt == locked.prompt else ("projectPath",)
         locked.data = {
             "prompt": prompt,
@@ -84,8 +84,8 @@ def edit(
 
 def cancel(job: Job) -> bool:
     """Cancel a pending job now, or ask the worker to stop a running one; False if it has ended."""
-    # Pending again: its run may have ended, and wait for a retry, between the two looks.
-    # Each for itself: a run that ends locks its attempt and then its job.
+    # Pending twice: between the two looks its attempt may have ended, and the job now waits
+    # for a retry. Each in its own transaction: the end of an attempt locks it, then its job.
     for change in (_cancel_pending, _ask_to_stop, _cancel_pending):
         with transaction.atomic():
             if change(job):
@@ -146,14 +146,14 @@ def remove(jobs: Iterable[Job]) -> int:
 def move(session: Session, host: str) -> None:
     """Let the workers of another host run this session's prompts from now on.
 
-    Its files and the agent's conversation must be there. A run that its host's
-    death left open is closed; one whose worker lives is refused with ValidationError.
+    Its files and the agent's conversation must be there. An attempt that its host's
+    death left open is closed; if its worker is alive, ValidationError is raised.
     """
     if not host or not host.isprintable():
-        raise ValidationError(f"{host!r} is no name of a host: give one that queue_status shows.")
+        raise ValidationError(f"{host!r} is not a host name: use one that queue_status shows.")
     with transaction.atomic():
         # A claim that is under way holds the jobs: it is seen below, and no other begins
-        # meanwhile. The attempts first, as the end of a run does.
+        # meanwhile. The attempts are locked first, as at the end of one.
         open_runs = JobAttempt.objects.open().filter(session=session).order_by("pk")
         list(open_runs.select_for_update().values_list("pk"))
         waiting = Job.objects.unfinished().filter(session=session).order_by("pk")
@@ -194,7 +194,7 @@ def _options(
 
 
 def _newest_job(session_id: str) -> str | None:
-    """The id behind which a new job goes, also where the clock of another host is ahead."""
+    """The id after which a new job goes, even if another host's clock is ahead."""
     jobs = Job.objects.filter(session_id=session_id).order_by("-session_id", "-pk")
     return jobs.values_list("pk", flat=True).first()
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from jobs_app.models import UNFINISHED, Job, JobAttempt, JobStatus, SessionHost, Worker
 
 WAITING_SHOWN = 20
-"""Jobs that wait for a time, the next ones first."""
+"""How many of the jobs that wait for a time are shown, the next ones first."""
 
 
 def snapshot() -> dict[str, Any]:

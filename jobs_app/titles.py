@@ -14,8 +14,8 @@ def title(prompt: str) -> str:
 
 
 def prompt_start(data_start: str) -> str:
-    """The prompt in the beginning of a job's JSON, as far as it goes; the beginning if there
-    is none, as in a row that was edited behind our back."""
+    """The prompt, as far as it goes, from the beginning of a job's JSON; that beginning itself
+    if it holds no prompt, as in a row that was edited behind our back."""
     found = PROMPT.search(data_start)
     try:
         return str(json.loads(f'"{found[1]}"', strict=False)) if found else data_start

@@ -1,4 +1,4 @@
-"""Which projects are trusted: their own agent settings (hooks, MCP servers) may take effect."""
+"""Which projects are trusted, so that their own agent settings (hooks, MCP servers) take effect."""
 
 from collections.abc import Sequence
 

@@ -1,11 +1,10 @@
 """ "Something was committed": wakes workers and live pages within milliseconds.
 
 On PostgreSQL by LISTEN/NOTIFY. On SQLite by inotify watches on the database's
-directory, which cost nothing while idle: who has announced a commit touches the
+directory, which cost nothing while idle: whoever has announced a commit touches the
 write-ahead log once it is done; and what others commit is seen by its writes to
 the log, about 1 ms later, when `PRAGMA data_version` says that it really was a
-commit. Beneath all lies a slow poll: a ring that was missed is a delay and never
-a loss.
+commit. Beneath it all is a slow poll: a missed ring is a delay and never a loss.
 """
 
 import asyncio
@@ -30,7 +29,7 @@ JOBS = "pokecode_jobs"
 """There may be something to run, or to stop."""
 
 RUNS = "pokecode_runs"
-"""Runs have begun: nothing that a worker waits for."""
+"""Attempts have begun: nothing that a worker waits for."""
 
 MESSAGES = "pokecode_messages"
 
@@ -38,14 +37,14 @@ SLOW_POLL = 1.0
 """Seconds between looks where a ring could have been missed."""
 
 # The log is written a moment before its commit shows in shared memory, so a
-# ring without a new version is looked at again: most often the disk takes a few ms.
+# ring without a new version is looked at again: usually the disk takes a few ms.
 LOOKS_AGAIN = (0.0, 0.001, 0.001, 0.001, 0.001, 0.005, 0.02)
 
 logger = logging.getLogger(__name__)
 
 
 def announce(channel: str, batch: Batch | None = None) -> None:
-    """Inside a transaction: tell listeners once it commits, by the batch if there is one."""
+    """Inside a transaction: tell listeners once it commits, through the batch if there is one."""
     if connection.vendor == "sqlite":
         transaction.on_commit(_touch_log)
     elif batch is not None:
@@ -72,7 +71,7 @@ def _log(database: str) -> Path:
 
 
 class Bell:
-    """Rings when something was committed; one listener's own."""
+    """Rings when something was committed; each listener has its own."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
@@ -114,11 +113,13 @@ async def listen(*channels: str) -> AsyncIterator[Bell]:
 
 
 async def _poll_without(watch: Callable[[], Awaitable[None]]) -> None:
-    """A watch that fails is no reason to stop: whoever waits for the bell polls anyway."""
+    """A watch that fails is not a reason to stop: whoever waits for the bell polls anyway."""
     try:
         await watch()
     except Exception as error:
-        logger.warning("Changes are looked for every %g s, not watched: %s", SLOW_POLL, error)
+        logger.warning(
+            "Changes cannot be watched, so they are looked for every %g s: %s", SLOW_POLL, error
+        )
 
 
 async def _listen_postgresql(channels: tuple[str, ...], bell: Bell) -> None:
@@ -132,7 +133,7 @@ async def _listen_postgresql(channels: tuple[str, ...], bell: Bell) -> None:
             async with await psycopg.AsyncConnection.connect(**options, autocommit=True) as link:
                 for channel in channels:
                     await link.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-                bell.ring()  # what was committed before we listened
+                bell.ring()  # what was committed before we were listening
                 async for _ in link.notifies():
                     bell.ring()
         except psycopg.OperationalError:
@@ -152,7 +153,7 @@ async def _watch_sqlite(database: str, bell: Bell) -> None:
         return changed
 
     def on_touch() -> None:
-        with suppress(sqlite3.Error):  # the look after the writes meets it too, and says so
+        with suppress(sqlite3.Error):  # the look after the writes meets the same error, and says so
             look()
 
     try:
@@ -186,7 +187,7 @@ class _VersionReader:
 
 @contextmanager
 def _touches(log: Path, on_touch: Callable[[], None]) -> Iterator[None]:
-    """Calls `on_touch` whenever the log was touched, while the block runs."""
+    """Calls `on_touch` whenever the log is touched, while the block runs."""
     if sys.platform != "linux":
         yield
         return
@@ -219,7 +220,7 @@ async def _writes(log: Path) -> AsyncIterator[None]:
 
         def on_readable() -> None:
             if _names(events, log):
-                loop.remove_reader(events)  # a burst of a hundred writes is one to us
+                loop.remove_reader(events)  # a burst of a hundred writes counts as one
                 written.set()
 
         loop = asyncio.get_running_loop()
@@ -243,5 +244,5 @@ def _events(directory: Path, kinds: int) -> Iterator["INotify"]:
 
 
 def _names(events: "INotify", log: Path) -> bool:
-    """Whether one of the events that have come is the log's."""
+    """Whether one of the events that have arrived is the log's."""
     return any(event.name == log.name for event in events.read(timeout=0))

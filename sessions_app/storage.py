@@ -1,8 +1,8 @@
-"""Few statements for many rows, and how long their commit waits: all SQL of our own in this app.
+"""Few statements for many rows, and how long their commit waits: all handwritten SQL of this app.
 
 `bulk_create` and `bulk_update` build an expression for each value, which for the
 rows of a busy worker costs more than the database does. A `Batch` collects rows and
-writes them with a statement for each kind of change. Where there is nothing to gain
+writes them with one statement for each kind of change. Where there is nothing to gain,
 the ORM is used. Measured on two cores, medians, the ORM's time by ours:
 
     messages inserted         1      20     200
@@ -25,12 +25,12 @@ Field: TypeAlias = "models.Field[Any, Any]"
 Rows: TypeAlias = list[list[Any]]
 
 # SQLite's driver lets other threads run in each step of a statement and then waits for
-# its turn again, so a statement a row is slow beside a busy thread. A few sizes
+# its turn again, so a statement per row is slow beside a busy thread. A few sizes
 # only, so that the driver keeps a prepared statement of each.
 CHUNKS = (256, 64, 16, 4, 1)
 
 COPY_FROM = 200
-"""Rows from which on PostgreSQL's COPY, with its further round trips, is faster than INSERT."""
+"""Rows from which PostgreSQL's COPY, with its extra round trips, is faster than INSERT."""
 
 PLAIN = {"TextField", "IntegerField", "BigIntegerField"}
 """Fields whose values go to the driver as they are."""
@@ -40,9 +40,9 @@ PLAIN = {"TextField", "IntegerField", "BigIntegerField"}
 def transaction_without_wait() -> Iterator[None]:
     """A transaction whose commit does not wait for the disk.
 
-    All see it once it is committed, and the death of this program cannot undo it. After a
-    power cut, or the death of PostgreSQL itself, it is there if a later, ordinary one is.
-    Within another transaction it is a part of that one, and as durable.
+    Everybody sees it once it is committed, and the death of this program cannot undo it. After
+    a power cut, or the death of PostgreSQL itself, it is there if a later, ordinary one is.
+    Within another transaction it is part of that one, and as durable.
     """
     if connection.in_atomic_block:
         yield
@@ -57,7 +57,7 @@ def transaction_without_wait() -> Iterator[None]:
 
 @contextmanager
 def _sqlite_synchronous(mode: str) -> Iterator[None]:
-    """SQLite takes this outside transactions only; afterwards it is as it was."""
+    """SQLite accepts this only outside transactions; afterwards the setting is as it was."""
     with connection.cursor() as cursor:
         before = cursor.execute("PRAGMA synchronous").fetchone()[0]
         cursor.execute(f"PRAGMA synchronous = {mode}")
@@ -89,8 +89,8 @@ class Batch:
     """Rows to insert and to change inside a transaction; `write` does it.
 
     On PostgreSQL all of it is one statement, so no row may be written to twice. Not a
-    pipeline: the server would wait without a limit, with all locks held, for a worker that
-    was frozen in the middle of one.
+    pipeline: the server would wait without a limit, with all locks held, for a worker frozen
+    in the middle of one.
     """
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ class Batch:
         """Change rows: each has the values for `added`, which are added to what is there, then
         those for `names`, which replace it, then the primary key.
 
-        Lock the rows before, in one order, if others may write to several of them at once.
+        Lock the rows first, in a fixed order, if others may write to several of them at once.
         """
         self._add(_change(connection.vendor, model, tuple(added), tuple(names)), rows)
 
@@ -123,7 +123,7 @@ class Batch:
         self._channels.append(channel)
 
     def write(self) -> None:
-        """Do all that was collected."""
+        """Write all that was collected."""
         if connection.vendor == "postgresql":
             self._write_postgresql()
         else:
@@ -157,8 +157,8 @@ class Batch:
 
 
 class _Statement(NamedTuple):
-    """`conversions` are those of the values' places that do not go to the driver as they are.
-    `copy` is what COPY is told for the same rows, "" for a statement that changes rows."""
+    """`conversions` are for the places of values that do not go to the driver as they are.
+    `copy` is the COPY statement for the same rows, "" for a statement that changes rows."""
 
     text: str
     copy: str
@@ -201,7 +201,7 @@ def _change(
 
 def _arrays(fields: Sequence[Field]) -> str:
     """PostgreSQL takes each column as one array, which costs us a quarter of what as many single
-    values do: in the binary form, for the text form is made of each value in Python."""
+    values do: in binary form, because the text form is made from each value in Python."""
     arrays = ", ".join(f"%b::{field.db_type(connection)}[]" for field in fields)
     names = ", ".join(f"column{number}" for number in range(1, len(fields) + 1))
     return f"unnest({arrays}) AS new({names})"
@@ -243,7 +243,7 @@ def _convert(statement: _Statement, rows: Rows) -> None:
     for place, convert in statement.conversions:
         last = converted = None
         for row in rows:
-            if row[place] is not last:  # most rows of one call have the same moment
+            if row[place] is not last:  # most rows of one call have the same time
                 last, converted = row[place], convert(row[place], connection)
             row[place] = converted
 

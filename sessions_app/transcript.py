@@ -1,4 +1,4 @@
-"""The only writer of messages and of the counters beside them, and the reader of pages.
+"""The only writer of messages and of their counters, and the reader of pages.
 
 Every change of a message goes through here, in one transaction with the
 session's `message_count` and `token_count`, so the counters are always right.
@@ -64,7 +64,7 @@ NO_STATES: Mapping[str, State] = MappingProxyType({})
 
 
 def append(messages: Sequence[NewMessage]) -> list[SessionMessage]:
-    """Store messages in their order, in one transaction, and return the rows."""
+    """Store messages in the given order, in one transaction, and return the rows."""
     with transaction.atomic(savepoint=False):
         batch = Batch()
         ids = store(messages, batch)
@@ -75,10 +75,10 @@ def append(messages: Sequence[NewMessage]) -> list[SessionMessage]:
 def store(
     messages: Sequence[NewMessage], batch: Batch, states: Mapping[str, State] = NO_STATES
 ) -> list[str]:
-    """Put messages, in their order, and the counters of their sessions into a batch, whose
+    """Put messages, in the given order, and their sessions' counters into a batch, whose
     transaction the caller has begun; returns their ids.
 
-    The sessions whose ids `states` has get those values in the same write of their rows.
+    Sessions whose ids are in `states` get those values in the same write of their rows.
     """
     ids = _new_ids(messages)
     batch.insert(SessionMessage, COLUMNS, _rows(ids, messages))
@@ -89,7 +89,7 @@ def store(
 
 
 def is_stored(ids: Sequence[str]) -> bool:
-    """Whether the messages of these ids, which one call of `store` gave, are there."""
+    """Whether the messages with these ids, which one call of `store` returned, are there."""
     return bool(ids) and SessionMessage.objects.filter(pk=ids[0]).exists()
 
 
@@ -115,7 +115,7 @@ def remove(messages: Iterable[SessionMessage]) -> int:
 
 
 def after(session_id: str, cursor: str = "", limit: int = 500) -> list[SessionMessage]:
-    """The next messages behind the message id `cursor`, oldest first."""
+    """The next messages after the message id `cursor`, oldest first."""
     rows = SessionMessage.objects.filter(session_id=session_id, pk__gt=cursor)
     return list(rows.order_by("pk")[:limit])
 

@@ -1,4 +1,4 @@
-"""Attempts and workers in the admin: what the job processor writes, to be read."""
+"""Attempts and workers in the admin: read-only, as the job processor writes them."""
 
 import json
 from typing import Any

@@ -23,7 +23,7 @@ def outcome(attempt: JobAttempt) -> SafeString:
 
 
 def timing(job: Job) -> str | SafeString:
-    """How long a job has waited and run, as far as it has come."""
+    """How long a job has waited and run so far."""
     if job.status == JobStatus.PENDING:
         return _waiting(job)
     if job.started_at is None:
@@ -35,7 +35,7 @@ def timing(job: Job) -> str | SafeString:
 
 def _waiting(job: Job) -> str | SafeString:
     if job.next_retry_at:
-        return format_html("next try {}", when(job.next_retry_at))
+        return format_html("next attempt {}", when(job.next_retry_at))
     return f"waiting for {_since(job, timezone.now())}"
 
 

@@ -15,7 +15,7 @@ from sessions_app.validation import (
 
 
 def checked(turn: Turn) -> None:
-    """ValidationError, in one sentence, for what must not become an argument."""
+    """Raise ValidationError, in one sentence, for what must not become an argument."""
     validate_prompt(turn.prompt)
     validate_tools(list(turn.allowed_tools))
     validate_text("The project's path", turn.project_path)

@@ -32,7 +32,7 @@ class Observer(Protocol):
 
     def verdict(self, exit_code: int, stderr: str) -> Verdict:
         """What the agent did by itself, from result event, exit code (negative for a signal)
-        and denials together; whether we had begun to stop it is for others to weigh."""
+        and denials together; whether we had begun to stop it is for the caller to consider."""
 
 
 class Agent(Protocol):
@@ -48,8 +48,8 @@ class Agent(Protocol):
         """The configured command line's words."""
 
     def launch(self, turn: Turn) -> Command:
-        """Argument list, environment and standard input. It reads files, so it is made for a
-        thread, and writes only into private_directory. ValidationError for a turn that cannot
+        """Argument list, environment and standard input. This reads files, so call it in a
+        thread; it writes only into private_directory. ValidationError for a turn that cannot
         be made, FileNotFoundError if the tool is not installed."""
 
     def observer(self, turn: Turn) -> Observer:

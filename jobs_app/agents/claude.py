@@ -17,7 +17,7 @@ from jobs_app.processes.spawning import Command
 from sessions_app.validation import printable
 
 ENVIRONMENT = {
-    # Otherwise 2.1.330 lives on after its result until background tasks have ended.
+    # Otherwise 2.1.330 stays alive after its result until background tasks have ended.
     "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
     "DISABLE_AUTOUPDATER": "1",
 }
@@ -33,10 +33,10 @@ INSTRUCTIONS = ("CLAUDE.md", ".claude/CLAUDE.md")
 RULES = (
     Rule(verdicts.TOO_LONG, "prompt is too long", codes=("prompt_too_long",)),
     Rule(
-        "{tool} stopped at a limit of this host's settings ({words}): queue a prompt to go on.",
+        "{tool} stopped at a limit of this host's settings ({words}): queue a prompt to continue.",
         codes=("error_max_turns", "error_max_budget_usd"),
     ),
-    Rule("The model refused this prompt: ask in another way.", codes=("refusal",)),
+    Rule("The model refused this prompt: rephrase it.", codes=("refusal",)),
     Rule(verdicts.ANSWER_TOO_LONG, "output token maximum", codes=("max_tokens",)),
     Rule(verdicts.CONVERSATION_GONE, "no conversation found|--resume requires a valid"),
     Rule(
@@ -116,7 +116,7 @@ class ClaudeAgent:
         return options + self._system_prompt(turn)
 
     def _system_prompt(self, turn: Turn) -> list[str]:
-        """In a file, for other users of the host can read argv."""
+        """In a file, because other users of the host can read argv."""
         text = instructions.preamble(
             turn.context, turn.project_path, INSTRUCTIONS, trusted=turn.trusted
         )
@@ -126,7 +126,7 @@ class ClaudeAgent:
         return [f"--append-system-prompt-file={path}"]
 
     def _prompt(self, prompt: str) -> str:
-        """A leading slash would be a command of the tool (/cost), and not reach the model."""
+        """A leading slash would make it a command of the tool (/cost), unseen by the model."""
         return f"\n{prompt}" if prompt.startswith("/") else prompt
 
     def observer(self, turn: Turn) -> "ClaudeObserver":
@@ -204,7 +204,7 @@ def _words(result: dict[str, Any]) -> str:
 
 def _limit_end(data: dict[str, Any]) -> datetime | None:
     """From `{"rate_limit_info": {"status": "rejected", "resetsAt": seconds}}`: the form of the
-    tool's SDK; such an event was never seen."""
+    tool's SDK; such an event has never been seen."""
     info = data.get("rate_limit_info")
     end = limits.from_epoch(info.get("resetsAt")) if isinstance(info, dict) else None
     return limits.plausible(end, timezone.now())

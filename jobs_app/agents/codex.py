@@ -19,9 +19,9 @@ from jobs_app.processes.spawning import Command
 OPTIONS = (
     "--json",
     "--skip-git-repo-check",
-    # Every start would ask github.com for plugins.
+    # Otherwise every start asks github.com for plugins.
     "--disable=plugins",
-    # A server that refuses connections would be waited for without end.
+    # Otherwise it waits without end for a server that refuses connections.
     "--disable=unbounded_connection_retries",
 )
 
@@ -63,7 +63,7 @@ RULES = (
     ),
     verdicts.SERVER_FAULT,
     Rule(
-        "{tool} could not reach the model's server, or lost it: {words}.",
+        "{tool} could not reach the model's server or lost the connection: {words}.",
         "stream disconnected|connection failed|error sending request",
         permanent=False,
     ),
@@ -82,7 +82,7 @@ START_RULES = (
 
 
 class CodexAgent:
-    """Drives `codex exec`. It has no list of allowed tools: its sandbox decides alone."""
+    """Drives `codex exec`. It has no list of allowed tools: only its sandbox decides."""
 
     name = "Codex"
     install_hint = "Install it with `npm install -g @openai/codex`, or set POKECODE_CODEX_COMMAND."
@@ -127,7 +127,7 @@ def _trust(turn: Turn) -> str:
     """A TOML table of the trust in the project's directory.
 
     The form `projects."path".trust_level=…` is split at the dots in the path, and
-    ignored. An untrusted project is named so with all directories above it, lest
+    ignored. An untrusted project is named with all directories above it, in case
     the user's own configuration trusts one; AGENTS.md is then not read either.
     """
     path = Path(turn.project_path)
@@ -205,5 +205,5 @@ def _signs(message: str) -> Signs:
 
 
 def _denials(stderr: str) -> Denials:
-    """Refused changes of files; of a command that the sandbox stopped the tool says nothing."""
+    """Refused file changes; the tool says nothing about a command that the sandbox stopped."""
     return Denials([verdicts.quoted(reason) for reason in PATCH_REJECTED.findall(stderr)])

@@ -1,4 +1,4 @@
-"""What an agent's process sees of the worker: its environment, less what is ours."""
+"""What an agent's process sees of the worker: its environment, without what is ours."""
 
 import os
 import shutil
@@ -12,9 +12,9 @@ OUR_NAMES = frozenset({"DATABASE_URL"})
 
 
 def environment(attempt_id: str, defaults: Mapping[str, str]) -> dict[str, str]:
-    """The worker's environment without our secrets, marked with the attempt.
+    """The worker's environment without our secrets, marked with the attempt's id.
 
-    `defaults` are set where the worker's own environment does not say otherwise.
+    `defaults` are set unless the worker's own environment says otherwise.
     """
     inherited = {name: value for name, value in os.environ.items() if not _is_ours(name)}
     return {**defaults, **inherited, RUN_MARKER: attempt_id}
@@ -45,7 +45,7 @@ def resolved(command: Sequence[str]) -> list[str]:
 def native_codex(program: str) -> str:
     """The binary that the npm package's `codex.js` would start, or `program` itself.
 
-    The wrapper may be killed without its child: measured with codex 0.169.0 on
+    Killing the wrapper may leave its child alive: measured with codex 0.169.0 on
     Node 20, SIGKILL left the agent running with its output still open.
     """
     wrapper = Path(program).resolve()

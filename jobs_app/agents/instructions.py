@@ -16,7 +16,7 @@ def project_instructions(project_path: str, name: str) -> str:
     """The text of a file of the project, "" if there is none.
 
     Only a regular file inside the project after all symlinks are followed, so
-    that a repository cannot have another file of the host sent to the model.
+    that a repository cannot send another file of the host to the model.
     """
     if not os.path.lexists(os.path.join(project_path, name)):  # most projects have only one
         return ""

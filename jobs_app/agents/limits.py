@@ -1,4 +1,4 @@
-"""Until when a usage limit lasts, as far as a tool's words say.
+"""When a usage limit ends, as far as a tool's words say.
 
 Measured: "Request rejected (429)" of claude 2.1.330 and "exceeded retry limit,
 last status: 429 Too Many Requests" of codex 0.169.0, which say no time. All forms
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 LONGEST = timedelta(days=31)
-"""A limit that is said to last longer is not believed."""
+"""A limit that claims to last longer is not believed."""
 
 LIMIT_WORDS = r"rate.?limit|usage limit|limit reached|hit your .{0,40}limit"
 

@@ -1,4 +1,4 @@
-"""How an agent's end is judged, in what the two tools have in common."""
+"""How an agent's end is judged: what the two tools have in common."""
 
 import re
 import signal
@@ -19,7 +19,7 @@ QUOTE_LIMIT = 300
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What a tool said of its failure: its words, an HTTP status, and its own codes.
+    """What a tool said about its failure: its words, an HTTP status, and its own codes.
     `limited_until` is when a usage limit ends, if an event said so."""
 
     text: str
@@ -30,7 +30,7 @@ class Signs:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A kind of failure, known by a status, a code or words. `sentence` is for a person; it
+    """A kind of failure, recognized by a status, a code or words. `sentence` is for a person; it
     may name {tool}, {model}, {conversation}, {until} and {words}, the tool's own short words."""
 
     sentence: str
@@ -49,10 +49,10 @@ class Rule:
 
 
 TOO_LONG = "The conversation is too long for the model: shorten the prompt or start a new session."
-ANSWER_TOO_LONG = "The model's answer was cut at its greatest length: ask for less at once."
+ANSWER_TOO_LONG = "The model's answer was cut off at the maximum length: ask for less at once."
 UNKNOWN_MODEL = "{tool} cannot use {model}: choose another model."
 CONVERSATION_GONE = (
-    "The conversation {conversation} is no longer on this host, so it cannot go on: "
+    "The conversation {conversation} is no longer on this host, so it cannot continue: "
     "start a new session."
 )
 NO_CREDIT = "The account of {tool} on this host has no credit left: see its billing ({words})."
@@ -67,7 +67,7 @@ USAGE_LIMIT = Rule(
     outcome=Outcome.RATE_LIMITED,
 )
 SERVER_FAULT = Rule(
-    "The model's server failed, which usually passes: {words}.",
+    "The model's server failed, which is usually temporary: {words}.",
     pattern="high demand|overloaded",
     statuses=range(500, 600),
     codes=("server_error", "overloaded"),
@@ -97,7 +97,7 @@ def failure(
 
 def quoted(text: str) -> str:
     """A tool's own words in one short, printable line."""
-    return printable(" ".join(text.split()), QUOTE_LIMIT).rstrip(".") or "it did not say why"
+    return printable(" ".join(text.split()), QUOTE_LIMIT).rstrip(".") or "no reason given"
 
 
 def success(denials: Denials) -> Verdict:
@@ -109,8 +109,8 @@ def without_result(
 ) -> Verdict:
     """The verdict on an attempt that ended by itself and gave no result.
 
-    `rules` know words on standard error: by themselves they are no sign of a
-    failure, but here they explain one. `otherwise` is for words that they do not know.
+    `rules` recognize words on standard error: by themselves these do not mean a
+    failure, but here they explain one. `otherwise` is for words that no rule recognizes.
     """
     if exit_code in (1, 2) and stderr.strip():
         return failure(rules, Signs(_complaint(stderr)), tool, turn, otherwise)
@@ -119,7 +119,7 @@ def without_result(
 
 
 def _complaint(stderr: str) -> str:
-    """The line that says what is wrong: the one that says so, else the last."""
+    """The line that says what is wrong: the one marked as an error, otherwise the last."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith("error")]
     return re.sub(r"^error: *", "", (errors or lines)[-1], flags=re.IGNORECASE)
@@ -129,7 +129,7 @@ def _unexplained(exit_code: int) -> str:
     """Shells and claude 2.1.330 give 128 + N for a signal, a killed process -N."""
     number = -exit_code if exit_code < 0 else exit_code - 128
     if number in set(signal.Signals):
-        return f"was ended from outside by {signal.Signals(number).name}"
+        return f"was terminated from outside by {signal.Signals(number).name}"
     if exit_code:
         return f"ended with exit code {exit_code}"
     return "ended without a result"

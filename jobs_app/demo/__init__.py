@@ -1,1 +1,1 @@
-"""The demo: an agent without a model (`agent`) and the project that it looks at (`project`)."""
+"""The demo: an agent without a model (`agent`) and the project it looks at (`project`)."""

@@ -1,12 +1,12 @@
 """The demo agent: `python agent.py claude|codex …` stands in for both command-line tools.
 
 No model and no network: a few small programs look at the project, and what they
-print is what the transcript shows. It only reads. It says "demo" wherever it shows,
-costs nothing, and its "tokens" are words: those that it read as input, those that
-it wrote as output.
+print is what the transcript shows. It only reads. It says "demo" wherever it appears,
+costs nothing, and its "tokens" are words: those it reads count as input, those
+it writes as output.
 
 Words in the prompt that it knows: "plan" shows a plan, "diff" or "edit" the last
-commit's change, "slow" works for some twenty seconds more, "fail" fails.
+commit's change, "slow" works for about twenty seconds more, "fail" fails.
 """
 
 import itertools
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def resumed_id(arguments: list[str]) -> str | None:
-    """The conversation to go on with: `--resume=ID`, `--resume ID`, or codex's `resume ID`."""
+    """The conversation to continue: `--resume=ID`, `--resume ID`, or codex's `resume ID`."""
     for argument, following in itertools.pairwise([*arguments, ""]):
         if argument.startswith("--resume="):
             return argument.partition("=")[2]

@@ -79,7 +79,7 @@ class Claude(Stream):
             "model": MODEL,
             "content": [block],
             "stop_reason": None,
-            "usage": {"input_tokens": 0, "output_tokens": 0},  # the result tells the words
+            "usage": {"input_tokens": 0, "output_tokens": 0},  # the result repeats the words
         }
         self._event("assistant", message=message)
 

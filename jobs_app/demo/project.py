@@ -108,7 +108,7 @@ HISTORY = (
 def create(path: Path) -> None:
     """Make the sample project at `path`, with its history if git is installed.
 
-    Does nothing if something is there; a half-made one never shows.
+    Does nothing if something is there; a half-made one is never visible.
     """
     if path.exists():
         return

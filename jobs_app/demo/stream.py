@@ -14,7 +14,7 @@ PAUSE = 0.2
 COMMAND_TIMEOUT = 20
 OUTPUT_LIMIT = 30_000
 
-# The settings of the machine and of its users may name programs too.
+# The settings of the machine and of its user may also name programs.
 GIT_ENVIRONMENT = {
     "GIT_DIR": ".git",
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -24,7 +24,7 @@ GIT_ENVIRONMENT = {
 
 
 class Memory:
-    """What the agent remembers of a conversation: its id, and the words of all its runs."""
+    """What the agent remembers of a conversation: its id, and the words of all its turns."""
 
     def __init__(self, id: str, words_in: int = 0, words_out: int = 0) -> None:
         self.id = id
@@ -33,7 +33,7 @@ class Memory:
 
     @classmethod
     def open(cls, id: str | None) -> "Memory":
-        """A new one, or the one with that id; ends the program if it is not known."""
+        """A new one, or the one with that id; ends the program if it is unknown."""
         if id is None:
             return cls(str(uuid.uuid4()))
         try:
@@ -56,7 +56,7 @@ def _memory(id: str) -> Path:
 
 
 class Stream(ABC):
-    """One run, told in the events of a protocol, one JSON object a line."""
+    """One turn as the events of a protocol, one JSON object per line."""
 
     def __init__(self, conversation: Memory) -> None:
         self.conversation = conversation
@@ -70,27 +70,27 @@ class Stream(ABC):
 
     @abstractmethod
     def command(self, argv: list[str], description: str) -> str:
-        """Show and run a command; what it printed."""
+        """Show and run a command; returns what it printed."""
 
     @abstractmethod
     def read_file(self, name: str) -> str:
-        """Show and read a file of the current directory; its text."""
+        """Show and read a file in the current directory; returns its text."""
 
     @abstractmethod
     def plan(self, steps: list[str], done: int) -> None:
-        """Show the plan, the first `done` of its steps completed."""
+        """Show the plan with the first `done` of its steps completed."""
 
     @abstractmethod
     def finish(self, text: str) -> int:
-        """Say the last words; the program's exit code."""
+        """Say the last words; returns the program's exit code."""
 
     @abstractmethod
     def fail(self, text: str) -> int:
-        """End with that error; the program's exit code."""
+        """End with that error; returns the program's exit code."""
 
     @abstractmethod
     def interrupted(self) -> int:
-        """End as the real tool does on SIGINT; the program's exit code."""
+        """End as the real tool does on SIGINT; returns the program's exit code."""
 
     def read(self, text: str) -> None:
         self.conversation.words_in += len(text.split())
@@ -103,7 +103,7 @@ class Stream(ABC):
         sys.stdout.buffer.flush()
 
     def run(self, argv: list[str]) -> tuple[str, int]:
-        """Run a command and read what it prints, both outputs together; with its exit code."""
+        """Run a command; returns what it prints, both outputs together, and its exit code."""
         time.sleep(PAUSE)
         try:
             done = subprocess.run(  # noqa: S603 - our own commands, no shell

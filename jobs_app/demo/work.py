@@ -1,4 +1,4 @@
-"""What the demo agent does with a prompt: a tour of the project, told in Markdown."""
+"""What the demo agent does with a prompt: a tour of the project, reported in Markdown."""
 
 import itertools
 import os
@@ -11,14 +11,14 @@ from jobs_app.demo.stream import Stream
 
 GREETING = (
     "I am PokéCode's demo agent. There is no model behind me: I look at this project "
-    "with a few small programs and tell what they find."
+    "with a few small programs and report what they find."
 )
 FAILURE = "The demo agent failed because the prompt asked it to."
 FILES_LIMIT = 200
 LISTED_FILES = 12
 SLOW_STEPS = 20
 
-# A configuration of these lines alone names no program that git could run.
+# A configuration of only these lines names no program that git could run.
 PLAIN_GIT_CONFIG = re.compile(
     r"\s*(\[core\]|(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase"
     r"|precomposeunicode) = (0|true|false))\s*"
@@ -26,7 +26,7 @@ PLAIN_GIT_CONFIG = re.compile(
 
 
 def answer(stream: Stream, prompt: str) -> int:
-    """Do what the prompt's known words ask for; the program's exit code."""
+    """Do what the prompt's known words ask for; returns the program's exit code."""
     wanted = set(re.findall(r"[a-z]+", prompt.lower()))
     stream.read(prompt)
     stream.begin()
@@ -55,7 +55,7 @@ class Tour:
         self._title = ""
 
     def steps(self, wanted: set[str]) -> dict[str, Callable[[], None]]:
-        """The steps to take, by what they are called."""
+        """The steps to take, by their names."""
         steps: dict[str, Callable[[], None]] = {
             "List the files": self._list_files,
             "Count their lines": self._count_lines,

@@ -1,7 +1,7 @@
-"""What has come and is not dealt with yet: in memory, and beyond a limit in a file.
+"""What has arrived and is not dealt with yet: in memory, and beyond a limit in a file.
 
-Whoever brings something is never held back, nothing is lost, and the worker's
-memory stays bounded all the same.
+Whoever adds something is never held back, nothing is lost, and yet the worker's
+memory stays bounded.
 """
 
 import logging
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class Form(Protocol[T]):
-    """How items are kept in a file, and how much of the memory they take before that."""
+    """How items are kept in a file, and how much memory they take before that."""
 
     def size(self, item: T) -> int:
         """Bytes or characters."""
@@ -26,7 +26,7 @@ class Form(Protocol[T]):
         """The item as the file keeps it."""
 
     def read(self, data: bytes) -> T:
-        """The item that `write` gave; each is read once, in their order."""
+        """The item that `write` wrote; each is read once, in order."""
 
 
 class Backlog(Generic[T]):
@@ -49,7 +49,7 @@ class Backlog(Generic[T]):
 
     @property
     def is_beyond_disk(self) -> bool:
-        """Whether the disk was full, and what came then is not dealt with yet."""
+        """Whether the disk was full, and what arrived then is not dealt with yet."""
         return bool(self._tail)
 
     def append(self, item: T) -> None:
@@ -70,7 +70,7 @@ class Backlog(Generic[T]):
         return self._form.read(self._file.popleft()) if len(self._file) else self._tail.popleft()
 
     def take(self, count: int) -> list[T]:
-        """The next items, at most `count`, and no more than memory may hold at once."""
+        """The next items, at most `count` and no more than memory may hold at once."""
         taken: list[T] = []
         size = 0
         while len(self) and len(taken) < count and size <= self._limit:
@@ -101,7 +101,7 @@ class _File:
         return len(self._sizes)
 
     def append(self, data: bytes, directory: Path) -> None:
-        """Raises OSError, and has kept nothing, if the disk is full."""
+        """Raises OSError, having kept nothing, if the disk is full."""
         if self._descriptor is None:
             self._descriptor = _nameless_file(directory)
         written = 0
@@ -121,7 +121,7 @@ class _File:
         return data
 
     def close(self) -> None:
-        """Free the disk; what comes next begins a new file."""
+        """Free the disk space; what comes next begins a new file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

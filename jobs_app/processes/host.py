@@ -1,4 +1,4 @@
-"""Which machine this is, and whether a process that was noted down on it still lives."""
+"""Which machine this is, and whether a process that was recorded on it is still alive."""
 
 import socket
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from jobs_app.processes import tree
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A machine since its last start: `boot_id` changes with every boot."""
+    """A machine since its last boot: `boot_id` changes with every boot."""
 
     name: str
     boot_id: str

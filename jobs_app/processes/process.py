@@ -1,7 +1,7 @@
 """One run of an agent's tool: read to its end, stopped, and cleaned up after.
 
 The tool is never held back (claude 2.1.197 loses output when its reader is slow),
-and nothing that it started outlives its run, whatever way that ends.
+and nothing that it started outlives its run, however that ends.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from jobs_app.processes.spawning import Spawned
 from jobs_app.processes.streams import Inbox, LineSplitter, ReadPipe, Tail, WritePipe
 
 STDERR_LIMIT = 64 * 1024
-"""Bytes of standard error that are kept, the last ones."""
+"""The last bytes of standard error, which are kept."""
 
 CLEANUP_TIMEOUT = 10.0
 """Seconds to end what a run left behind, and then for the end of its output."""
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class AgentProcess:
-    """A tool at work, in the event loop that it was attached in.
+    """A tool at work, in the event loop in which it was attached.
 
     `pid` and `started` (clock ticks since boot; 0 where there is no /proc) identify it.
     """
@@ -77,8 +77,8 @@ class AgentProcess:
         """Watch a process that was just started, in the running event loop.
 
         `on_line(line, cut)` gets each line of standard output, without its newline,
-        in the event loop: it must be quick. `cut` says that the line is not whole, as
-        one of more than `line_limit` bytes. Output that has to wait for its turn may
+        in the event loop: it must be quick. `cut` says that the line is not whole, such
+        as one of more than `line_limit` bytes. Output that has to wait for its turn may
         be kept in a file in `backlog_directory`.
         With `hold_input` its standard input stays empty and open until `send_input`.
         """
@@ -95,8 +95,8 @@ class AgentProcess:
     def stop(self, grace: float | None = None) -> bool:
         """Interrupt the run; terminate it after `grace` seconds, kill it after twice that.
 
-        A later call can only hasten the end. False if it has ended by itself: it was not
-        stopped then.
+        A later call can only hasten the end. False if it has ended by itself, and so was not
+        stopped.
         """
         if self._exited.is_set():
             return self._killed_at < math.inf
@@ -110,10 +110,10 @@ class AgentProcess:
         return True
 
     async def wait(self) -> tuple[int, str]:
-        """The exit code, negative for a signal, and the last of standard error, once the
-        output was read and nothing of the run is left.
+        """The exit code, negative for a signal, and the end of standard error, once the
+        output has been read and nothing of the run is left.
 
-        Raises what `on_line` raised, if it did: the run was stopped then.
+        Raises what `on_line` raised, if anything: the run was then stopped.
         """
         await self._exited.wait()
         await self._rest
@@ -147,7 +147,7 @@ class AgentProcess:
         self._signal(signal.SIGKILL)  # what is left of its group; before `reap` frees the id
         tree.reap(self._process)
         self._input.close()
-        self._rest = asyncio.ensure_future(self._end_rest())  # also while nobody waits yet
+        self._rest = asyncio.ensure_future(self._end_rest())  # even while nobody is waiting yet
         self._exited.set()
 
     def _signal(self, number: int) -> None:
@@ -164,13 +164,13 @@ class AgentProcess:
             self.stop()
 
     async def _end_rest(self) -> None:
-        """Returns when nothing of the run is left: before that its session may not go on."""
+        """Returns once nothing of the run is left: until then its session may not continue."""
         if tree.has_no_orphans():  # at once, without a thread
             return
         is_told = False
         while left := await asyncio.to_thread(self._left_behind):
             if not is_told:
-                logger.error("Run %s stays open: %s", self._run.run_id, left)
+                logger.error("Attempt %s stays open: %s", self._run.run_id, left)
                 is_told = True
             await asyncio.sleep(CLEANUP_INTERVAL)
 
@@ -183,13 +183,15 @@ class AgentProcess:
         return None
 
     async def _read_rest(self) -> None:
-        await self._inbox.has_room()  # what has come so far takes the time that it takes
+        await self._inbox.has_room()  # what has arrived so far may take its time
         try:
             async with asyncio.timeout(CLEANUP_TIMEOUT):
                 for output in self._outputs:
                     await output.closed.wait()
         except TimeoutError:
-            logger.warning("Run %s: its output was left open by another process.", self._run.run_id)
+            logger.warning(
+                "Attempt %s: its output was left open by another process.", self._run.run_id
+            )
         for output in self._outputs:
             output.close()
         await self._inbox.emptied()

@@ -1,4 +1,4 @@
-"""A run's process, started: this waits for the operating system, so it is made for a thread."""
+"""Starting a run's process: this waits for the operating system, so it is meant for a thread."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ from jobs_app.processes import tree
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A process to start: no shell, `stdin` is all that its standard input gives."""
+    """A process to start: no shell, and `stdin` is the whole of its standard input."""
 
     argv: Sequence[str]
     environment: Mapping[str, str]
@@ -21,7 +21,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Spawned:
-    """A process that nobody watches yet: whoever started it attaches an AgentProcess to it."""
+    """A process that nobody is watching yet: whoever started it attaches an AgentProcess to it."""
 
     process: subprocess.Popen[bytes]
     run: tree.LiveRun
@@ -29,9 +29,9 @@ class Spawned:
 
 
 def spawn(command: Command, directory: int, run_id: str, *, umask: int = -1) -> Spawned:
-    """Start the command in the directory of that open descriptor, from any thread.
+    """Start the command in the directory of the open descriptor, from any thread.
 
-    `umask` is the process's own, ours by default. Raises OSError if it cannot start.
+    `umask` is the new process's, by default ours. Raises OSError if it cannot start.
     """
     process, run = tree.spawn(run_id, lambda: _popen(command, directory, umask))
     return Spawned(process, run, command.stdin)
@@ -52,7 +52,7 @@ def _popen(command: Command, directory: int, umask: int) -> subprocess.Popen[byt
 
 
 def _path(directory: int) -> str:
-    """A path that means the open directory, whatever its name means by now."""
+    """A path that means the open directory, whatever its name refers to by now."""
     if sys.platform == "darwin":
         return os.fsdecode(fcntl.fcntl(directory, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
     return f"/proc/self/fd/{directory}"

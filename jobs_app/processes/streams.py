@@ -22,7 +22,7 @@ F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)
 
 
 class ReadPipe:
-    """Feeds all that comes out of a pipe to `feed`, until its end or `close`."""
+    """Feeds everything that comes out of a pipe to `feed`, until its end or `close`."""
 
     def __init__(self, pipe: IO[bytes], feed: Callable[[bytes], None]) -> None:
         self._pipe = pipe
@@ -52,7 +52,7 @@ class ReadPipe:
             self.closed.set()
 
     def _read(self) -> None:
-        """All that is there, as much as a pipe holds."""
+        """All that is there, up to what a pipe holds."""
         for _ in range(PIPE_SIZE // CHUNK):
             try:
                 data = os.read(self._pipe.fileno(), CHUNK)
@@ -67,10 +67,10 @@ class ReadPipe:
 
 
 class Inbox:
-    """Hands on what a pipe gives, in order and in portions between which others have their turn.
+    """Hands on what a pipe gives, in order and in portions between which others get their turn.
 
-    So the pipe is emptied as fast as it fills, however long it takes to deal with that. Only
-    beyond `limit` bytes, or where the disk has no room for them, is it left full.
+    So the pipe is emptied as fast as it fills, however long its contents take to handle. Only
+    beyond `limit` bytes, or if the disk has no room for them, is it left full.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class Inbox:
         self._pipe.close()
 
     async def has_room(self) -> None:
-        """Returns when the pipe is read, and not left full."""
+        """Returns once the pipe is being read, not left full."""
         await self._has_room.wait()
 
     async def emptied(self) -> None:
-        """Returns when all that was read has been handed on; raises what made that impossible."""
+        """Returns once all that was read has been handed on; raises what made that impossible."""
         await self._is_empty.wait()
         if self._failure is not None:
             raise self._failure
@@ -111,7 +111,7 @@ class Inbox:
         if self._failure is not None:
             return
         if self._is_empty.is_set():
-            if len(data) < CHUNK:  # as most often: nothing waits, and not much comes
+            if len(data) < CHUNK:  # the usual case: nothing is waiting, and not much comes
                 self._feed(data)
                 return
             self._is_empty.clear()
@@ -173,7 +173,7 @@ class WritePipe:
 
     def start(self) -> None:
         if not self._pipe.closed:
-            self._write()  # most often all of it fits into the pipe
+            self._write()  # usually all of it fits into the pipe
         if not self._pipe.closed:
             self._is_watched = True
             self._loop.add_writer(self._pipe, self._write)
@@ -200,8 +200,8 @@ class LineSplitter:
     """Calls `on_line(line, cut)` for each line, ended by b"\\n" and nothing else, without it.
 
     A line longer than `limit` bytes is delivered cut at once and its rest dropped,
-    so that an endless line takes no more memory than that. What follows the
-    last newline is delivered as cut by `finish`.
+    so that an endless line takes no more memory than that. `finish` delivers
+    what follows the last newline, as cut.
     """
 
     def __init__(self, on_line: Callable[[bytes, bool], None], limit: int) -> None:
@@ -259,7 +259,7 @@ class Tail:
 
 
 def _enlarge(pipe: IO[bytes]) -> None:
-    """A reader that is late for a moment then does not make the writer wait (Linux)."""
+    """A reader that is briefly late then does not make the writer wait (Linux)."""
     if F_SETPIPE_SZ is not None:
-        with suppress(OSError):  # the user's pipes together may be large already
+        with suppress(OSError):  # the user's pipes may already be large together
             fcntl.fcntl(pipe, F_SETPIPE_SZ, PIPE_SIZE)

@@ -1,15 +1,15 @@
-"""Process trees: what a run started, found and ended wherever it has gone.
+"""Process trees: finds and ends what a run started, wherever it has gone.
 
 Both tools start their commands in sessions of their own, and leave them behind
 when they are killed (measured with claude 2.1.330 and codex 0.169.0), so neither
-a process group nor a parent tells what belongs to a run. Two things do:
+the process group nor the parent tells what belongs to a run. Two things do:
 
 - the marker: `RUN_MARKER=<run id>` in the environment, which children inherit;
 - adoption: with `become_subreaper`, a process whose parent has died becomes a
   child of this one, whatever it did to its environment.
 
 An adopted process without the marker of a live run is a stray. It belongs to one
-of the runs that were alive when it started, and nothing says to which; so it ends
+of the runs that were alive when it started, and nothing says to which, so it is ended
 with the last of those.
 
 Linux only: elsewhere nothing is found, and a run's end kills its process group.
@@ -26,13 +26,13 @@ from contextlib import suppress
 from typing import NamedTuple, TypeGuard
 
 RUN_MARKER = "POKECODE_RUN"
-"""Set in the environment of a run's process to the run's id, and so in all that it starts."""
+"""Set to the run's id in the environment of its process, and so of all that it starts."""
 
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 ENDED = "ZX"  # zombie, dead: proc_pid_stat(5)
 PAUSE = 0.001
 LONGEST_PAUSE = 0.1
-"""Seconds between two looks at what remains: the first pause, and what doubling it may reach."""
+"""Seconds between two looks at what remains: the first pause, and its maximum."""
 
 
 class StillAlive(Exception):
@@ -41,7 +41,7 @@ class StillAlive(Exception):
     def __init__(self, pids: Iterable[int]) -> None:
         self.pids = sorted(pids)
         shown = ", ".join(map(str, self.pids))
-        super().__init__(f"These processes of the run could not be ended: {shown}. End them.")
+        super().__init__(f"These processes could not be killed: {shown}. End them by hand.")
 
 
 class _Process(NamedTuple):
@@ -63,7 +63,7 @@ class LiveRun(NamedTuple):
 
 _is_subreaper = False
 _live: dict[int, LiveRun] = {}  # by the pid of the run's own process
-_starting: list[str] = []  # the ids of runs whose process may not be among those yet
+_starting: list[str] = []  # the ids of runs whose process may not be among these yet
 _reaping = threading.Lock()
 
 
@@ -83,12 +83,12 @@ def process_started(pid: int) -> int | None:
 
 
 def marked(run_id: str) -> list[int]:
-    """The processes, this one left out, whose environment holds the run's marker."""
+    """The processes, except this one, whose environment holds the run's marker."""
     return [pid for pid in _pids() if pid != os.getpid() and _marker(pid) == run_id]
 
 
 def run_ids() -> set[str]:
-    """The runs, whosever, that processes other than this one belong to."""
+    """The runs, of any worker, that processes other than this one belong to."""
     return {found for pid in _pids() if pid != os.getpid() and (found := _marker(pid))}
 
 
@@ -101,7 +101,7 @@ def end_marked(run_id: str, timeout: float = 5) -> int:
 
 
 def become_subreaper() -> None:
-    """From now on orphans of the runs become this process's children. No effect but on Linux."""
+    """From now on orphans of the runs become this process's children. Linux only."""
     global _is_subreaper
     with suppress(OSError, AttributeError):
         prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -113,8 +113,8 @@ def spawn(
 ) -> tuple[subprocess.Popen[bytes], LiveRun]:
     """Start a run's process, in a session of its own, so that it is never taken for an orphan.
 
-    Nobody waits for the start, which may hang with the project's disk: in a thread of its own,
-    whose children are no orphans of ours as long as it lives.
+    Nobody waits for the start, which may hang on the project's disk: it is made in a thread of
+    its own, whose children do not become our orphans as long as it lives.
     """
     _starting.append(run_id)
     try:
@@ -137,15 +137,15 @@ def reap_adopted() -> list[int]:
     """Release the adopted processes that have ended; return those that live.
 
     Never waits for a child that others wait for: a run's own process is known,
-    and what else this program starts (git) stays in its session, which
-    nothing that a run started can be in.
+    and what else this program starts (git) stays in its own process session,
+    which nothing that a run started can be in.
     """
     return [process.pid for process in _adopted() if process.state not in ENDED]
 
 
 def _adopted() -> list[_Process]:
     """The adopted processes as they were a moment ago; those that had ended are released."""
-    with _reaping:  # no run is half reaped now
+    with _reaping:  # no run is half reaped at this point
         others = (pid for pid in _children() if pid not in _live)
         adopted = [process for process in map(_stat, others) if _is_adopted(process)]
         for process in adopted:
@@ -155,14 +155,14 @@ def _adopted() -> list[_Process]:
 
 
 def has_no_orphans() -> bool:
-    """True when nothing of the runs that have ended lives on: it would descend from an adopted
+    """True when nothing of the runs that have ended is alive: it would descend from an adopted
     process. False where that cannot be told, as when one that has just ended may have left us
     its children."""
     return _is_subreaper and not _adopted()
 
 
 def end_run(run: LiveRun, timeout: float = 5) -> int:
-    """End all that a run left behind, strays included, when its own process has ended.
+    """End all that a run left behind, including strays, once its own process has ended.
 
     Returns how many were killed. Raises StillAlive if some are left after `timeout` seconds.
     """
@@ -201,7 +201,7 @@ def _end_all(
 
 
 def _kill(pid: int, belongs: Callable[[int], bool]) -> bool:
-    """Kill through a handle, checked after it was opened: the pid may have a new owner by now."""
+    """Kill through a handle, checked once it is open: the pid may have a new owner by now."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -228,7 +228,7 @@ def _is_adopted(process: _Process | None) -> TypeGuard[_Process]:
 
 
 def _is_stray_of(pid: int, run: LiveRun) -> bool:
-    """Whether a process without a live run's marker ends with this run: no other can own it."""
+    """Whether a process without a live run's marker is ended with this run: no other can own it."""
     process = _stat(pid)
     if not _is_adopted(process) or process.started < run.started:
         return False

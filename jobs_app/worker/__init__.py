@@ -1,1 +1,1 @@
-"""The job processor. From outside: `processor.JobProcessor`, and the sweeps that commands run."""
+"""The job processor. For use from outside: `processor.JobProcessor`, and the commands' sweeps."""

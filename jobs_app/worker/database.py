@@ -1,4 +1,4 @@
-"""The worker's way to the database: one thread, one connection, off the event loop."""
+"""The worker's access to the database: one thread, one connection, off the event loop."""
 
 import asyncio
 import sys
@@ -10,8 +10,8 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.backends.signals import connection_created
 
 SWITCH_INTERVAL = 0.0005
-"""Seconds for which the event loop's thread may keep this one from going on (Python's own: 0.005).
-With eight busy agents a tenth more is stored a second."""
+"""Seconds for which the event loop's thread may keep this one waiting (Python's default: 0.005).
+With eight busy agents a tenth more is stored per second."""
 
 CACHE_KILOBYTES = 16_000
 """Of SQLite's pages: enough for the ends of the indexes, which is where messages go."""
@@ -34,8 +34,8 @@ class DatabaseThread:
         return await loop.run_in_executor(self._thread, lambda: _run(function, *args, **kwargs))
 
     def _limit_connection(self, connection: Any, **kwargs: Any) -> None:
-        """What a worker may take: on PostgreSQL it must not, frozen inside a transaction, keep
-        its locks from its successor; on SQLite it reads little again, so a small cache will do."""
+        """What a worker may use: on PostgreSQL, if frozen inside a transaction, it must not keep
+        its locks from its successor; on SQLite it rereads little, so a small cache will do."""
         if connection.vendor == "postgresql":
             statement = f"SET idle_in_transaction_session_timeout = {self._idle_limit}"
         else:

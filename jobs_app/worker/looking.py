@@ -1,4 +1,4 @@
-"""One look of a worker at the queue: whom to stop, what to start, when to look again."""
+"""One look of a worker at the queue: what to stop, what to start, when to look again."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,7 +53,7 @@ def _has_unfinished(worker: Worker) -> bool:
 
 
 def _seconds_to_next(now: datetime) -> float:
-    # Only a pending job has a time to come; to ask for its status would lead to another index.
+    # Only a pending job has a retry time; filtering by status would use another index.
     later = Job.objects.filter(next_retry_at__gt=now).order_by("next_retry_at")
     due = later.values_list("next_retry_at", flat=True).first()
     if due is None:

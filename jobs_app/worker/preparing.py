@@ -1,4 +1,4 @@
-"""What is done on a project's disk for a run: it may hang there, so it is done in a thread."""
+"""What an attempt does on a project's disk: it may hang there, so it is done in a thread."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from sessions_app.providers import PROVIDERS
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An agent's process that has not got its prompt yet, and the project's commit before it."""
+    """An agent's process that has no prompt yet, and the project's commit before it."""
 
     turn: Turn
     spawned: Spawned
@@ -43,14 +43,14 @@ def prepare(claim: Claim, settings: WorkerSettings) -> Prepared:
 
 
 def git_head(project: str) -> str | None:
-    with suppress(OSError):  # what git says is good to know, and no reason to fail
+    with suppress(OSError):  # what git says is good to know, but not a reason to fail
         repository = git.find(project)
         return repository.head() if repository else None
     return None
 
 
 def private_directory(settings: WorkerSettings, attempt_id: str) -> str:
-    """Where a run keeps its private files, below the data directory; made when it needs one."""
+    """Where an attempt keeps its private files, below the data directory; made when needed."""
     return os.path.join(settings.data_directory, "runs", attempt_id)
 
 

@@ -23,16 +23,16 @@ from sessions_app import changes
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LINGER = 0.002
-"""Seconds from a ring to the look while agents run: one claim follows all that end together."""
+"""Seconds from a ring to the look while agents run: one claim for all that end together."""
 
 CLAIM_LIMIT = 50
-"""Jobs of one claim: they start while the next are claimed."""
+"""Jobs per claim: they start while the next are claimed."""
 
 logger = logging.getLogger(__name__)
 
 
 class WorkerFailed(Exception):
-    """A side task of the worker died; what it ran was stopped and given back."""
+    """A side task of the worker died; its running jobs were stopped and given back."""
 
 
 class JobProcessor:
@@ -49,7 +49,7 @@ class JobProcessor:
         self._runs: dict[str, Run] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._database = DatabaseThread(self._settings.worker_timeout)
-        # PostgreSQL takes several writers: claims and heartbeats do not wait for what runs print.
+        # PostgreSQL allows several writers: claims and heartbeats do not wait for agents' output.
         is_alone = connection.vendor == "sqlite"
         self._recording = (
             self._database if is_alone else DatabaseThread(self._settings.worker_timeout)
@@ -78,15 +78,15 @@ class JobProcessor:
             raise WorkerFailed(f"A part of the worker failed ({name}): see its log.")
 
     def drain(self) -> None:
-        """Claim nothing more; `run` returns when the running jobs have ended."""
-        logger.info("Stopping when %d running jobs have ended.", len(self._runs))
+        """Claim nothing more; `run` returns once the running jobs have ended."""
+        logger.info("Stopping once %d running jobs have ended.", len(self._runs))
         self._is_draining = True
         self._row.stopping = True
         self._bell.ring()
 
     def interrupt(self) -> None:
-        """Interrupt the agents and give their jobs back, too."""
-        logger.info("Interrupting %d running jobs; they go on later.", len(self._runs))
+        """Also interrupt the agents and give their jobs back."""
+        logger.info("Interrupting %d running jobs; they continue later.", len(self._runs))
         self._is_draining = self._is_interrupting = True
         for attempt_id in list(self._runs):
             self._stop_run(attempt_id, INTERRUPTED)
@@ -117,7 +117,7 @@ class JobProcessor:
                 self._stop_run(attempt_id, CANCELLED)
             for claim in found.claims:
                 self._start(claim)
-                await asyncio.sleep(0)  # it starts now; then those that run are heard
+                await asyncio.sleep(0)  # it starts now; then the running ones get their turn
             self._queue_is_empty = found.queue_is_empty
             if not self._is_done:
                 await self._bell.wait(found.seconds_to_next)
@@ -136,7 +136,7 @@ class JobProcessor:
         return min(CLAIM_LIMIT, self._concurrency - len(self._runs))
 
     async def _look(self) -> Look:
-        """What there is to do; a passing fault of the database only delays it."""
+        """What there is to do; a temporary fault of the database only delays it."""
         while True:
             try:
                 return await self._database(
@@ -187,7 +187,7 @@ class JobProcessor:
         self.interrupt()
 
     def _handle_signals(self) -> None:
-        # Not the loop's own handlers: it would give them up, for the deadly defaults, at its end.
+        # Not the loop's own handlers: when it closes it would restore the defaults, which kill.
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._on_stop_signal))

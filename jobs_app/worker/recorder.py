@@ -1,6 +1,6 @@
-"""One writer for all runs of a worker: what they produce is committed in groups.
+"""One writer for all attempts of a worker: what they produce is committed in groups.
 
-A run never waits for the database: its lines go into a buffer, and whatever
+An agent never waits for the database: its lines go into a buffer, and whatever
 came while one group was being committed is the next group. A database that is
 locked, full or away only delays the groups; they are tried again until they
 are stored.
@@ -28,7 +28,7 @@ GROUP_INTERVAL = 0.01
 """Seconds between groups: lines that come close together share a commit."""
 
 END_INTERVAL = 0.001
-"""Seconds that the end of a run waits for other ends."""
+"""Seconds that the end of an attempt waits for other ends."""
 
 GROUP_LIMIT = 2000
 MEMORY_LIMIT = 24 * 1024 * 1024
@@ -39,11 +39,11 @@ RETRY_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0)
 logger = logging.getLogger(__name__)
 
 
-STOPPED = "A run's start or end cannot be stored: the recorder stopped."
+STOPPED = "An attempt's start or end could not be stored, because the recorder has stopped."
 
 
 class RecorderStopped(Exception):
-    """The recorder ended before the runs did; their attempts stay open and are rescued."""
+    """The recorder ended before the attempts did; they stay open and are rescued."""
 
 
 class Recorder:
@@ -61,15 +61,15 @@ class Recorder:
         self._urgent = asyncio.Event()
 
     def add(self, attempt: JobAttempt, message: NewMessage) -> None:
-        """Store this message soon; dropped if the attempt's lease has moved."""
+        """Store this message soon; it is dropped if the attempt has lost its lease."""
         self._put(Record(attempt, message))
 
     async def start(self, attempt: JobAttempt, start: Start) -> bool:
-        """Note the run's process; False if its lease had moved."""
+        """Note the attempt's process; False if it had lost its lease."""
         return await self._stored(Record(attempt, start))
 
     async def end(self, attempt: JobAttempt, ending: Ending) -> bool:
-        """Close the run after all that was added before; False if its lease had moved."""
+        """Close the attempt after all that was added before; False if it had lost its lease."""
         return await self._stored(Record(attempt, ending))
 
     async def _stored(self, record: Record) -> bool:
@@ -128,7 +128,7 @@ class Recorder:
                 return
 
     async def _store_apart(self, group: Sequence[Record], error: Exception) -> None:
-        """One record spoils the group: store each by itself, so that its neighbours stay."""
+        """One record spoils the group: store each by itself, so that its neighbours are kept."""
         if len(group) > 1:
             for record in group:
                 await self._store([record])
@@ -136,7 +136,7 @@ class Recorder:
         (record,) = group
         name, reason = type(error).__name__, _first_line(error)
         logger.error(
-            "A record of attempt %s is not stored: %s: %s", record.attempt.pk, name, reason
+            "A record of attempt %s could not be stored: %s: %s", record.attempt.pk, name, reason
         )
         if not isinstance(record.item, NewMessage):
             self._waiting_for.pop(record.attempt.pk).set_exception(error)

@@ -23,7 +23,7 @@ from sessions_app.transcript import NewMessage
 from sessions_app.validation import sentences
 
 GIT_PATIENCE = 10.0
-"""Seconds that the end of a run waits for the project's commit."""
+"""Seconds that the end of an attempt waits to read the project's commit."""
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +43,9 @@ class Run:
         self._conversation: str | None = None
 
     def stop(self, verdict: Verdict) -> None:
-        """End the run with this verdict; the first one stays, a later call can hasten the end.
+        """End the attempt with this verdict; the first one stays, a later call can hasten the end.
 
-        A run that has just ended by itself was not stopped.
+        An attempt that has just ended by itself was not stopped.
         """
         if self._process is not None and not self._process.stop(self._grace(verdict)):
             return
@@ -74,8 +74,8 @@ class Run:
             return self._judge(LOST), None
         observer = AGENTS[self.attempt.session.provider].observer(prepared.turn)
         process = self._attach(prepared, self._line_reader(observer))
-        # The prompt only now: a worker that was frozen since its claim may have lost the lease,
-        # and whoever has it would have found and ended a process that is already marked.
+        # The prompt only now: a worker frozen since its claim may have lost the lease, and
+        # whoever has it would have found and ended a process that is already marked.
         start = Start(process.pid, process.started, prepared.git_head)
         if await self._recorder.start(self.attempt, start):
             process.send_input()
@@ -85,7 +85,7 @@ class Run:
         return self._judge(observer.verdict(exit_code, stderr)), exit_code
 
     async def _prepare(self) -> Prepared | None:
-        """The agent's process, or None if the run was stopped before there is one."""
+        """The agent's process, or None if the attempt was stopped before there was one."""
         if self._stopped is not None:
             return None
         self._preparing = in_own_thread(
@@ -95,7 +95,7 @@ class Run:
         return None if self._preparing.cancelled() else self._preparing.result()
 
     def _discard(self, prepared: Prepared) -> None:
-        """End a process that came when the run had been given up: it never got its prompt."""
+        """End a process that came after the attempt had been given up: it never got its prompt."""
         process = self._attach(prepared, lambda line, cut: None)
         process.stop(0)
         _discarded.add(task := asyncio.ensure_future(process.wait()))
@@ -119,7 +119,7 @@ class Run:
         return self._settings.lost_grace if is_lost else self._settings.cancel_grace
 
     def _judge(self, verdict: Verdict) -> Verdict:
-        """What the run comes to: an agent that succeeded before it could be stopped has succeeded,
+        """The attempt's verdict: an agent that succeeded before it could be stopped has succeeded,
         unless the lease is lost."""
         stopped = self._stopped
         if stopped is None:
@@ -128,10 +128,10 @@ class Run:
         return verdict if is_success and stopped.outcome is not Outcome.LOST else stopped
 
     async def _abandon_process(self) -> None:
-        """PokéCode failed while the agent ran: nothing of it may go on unseen."""
+        """PokéCode failed while the agent ran: none of its processes may live on unseen."""
         if self._process is not None:
             self._process.stop()
-            with suppress(Exception):  # what went wrong is known already
+            with suppress(Exception):  # what went wrong is already known
                 await self._process.wait()
 
     def _line_reader(self, observer: Observer) -> Callable[[bytes, bool], None]:
@@ -171,9 +171,9 @@ class Run:
         return head.result() if head.done() else None
 
     def _explain(self, verdict: Verdict) -> None:
-        """Say in the transcript how the run ended, unless it just succeeded."""
+        """Say in the transcript how the attempt ended, unless it simply succeeded."""
         if verdict.outcome in (Outcome.CANCELLED, Outcome.INTERRUPTED):
-            text = verdict.error or f"The run was {verdict.outcome}."
+            text = verdict.error or f"The attempt was {verdict.outcome}."
             self._add(MessageType.SYSTEM, events.notice(text).raw, None)
         elif verdict.outcome is not Outcome.SUCCEEDED:
             text = verdict.error or "The agent failed without saying why."
@@ -193,7 +193,7 @@ class Run:
 
 
 _discarded: set[asyncio.Future[tuple[int, str]]] = set()
-"""Processes that are being ended; asyncio itself keeps no hold of them."""
+"""Tasks that end processes; asyncio itself keeps no reference to them."""
 
 
 def _failed_to_run(error: Exception, provider: str) -> Verdict:
@@ -206,10 +206,10 @@ def _failed_to_run(error: Exception, provider: str) -> Verdict:
             text = f"{name} is not installed on this host. {agent.install_hint if agent else ''}"
             return Verdict(Outcome.FAILED, text, permanent=True)
         case PermissionError():
-            text = f"{name} may not be started: check the permissions of its program."
+            text = f"{name} cannot be started: its program is not executable for this user."
             return Verdict(Outcome.FAILED, text, permanent=True)
         case OSError():
             return Verdict(Outcome.FAILED, f"{name} cannot be started: {error.strerror}.")
         case _:
-            logger.error("A run failed within PokéCode.", exc_info=error)
+            logger.error("An attempt failed within PokéCode.", exc_info=error)
             return Verdict(Outcome.FAILED, "PokéCode itself failed here: see the worker's log.")

@@ -36,5 +36,5 @@ class WorkerSettings:
 
     @property
     def lost_grace(self) -> float:
-        """Between the steps that end an agent which must be gone before others take over."""
+        """Between the steps of ending an agent that must be gone before others take over."""
         return min(self.cancel_grace, self.worker_timeout / 12)

@@ -1,4 +1,4 @@
-"""Rescue and prune: one sweep a call, returns counts; the worker and the commands call the same."""
+"""Rescue and prune: one sweep per call, which returns counts, for the worker and the commands."""
 
 import logging
 from collections.abc import Iterable
@@ -19,14 +19,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RescueCount:
-    """`rescued` jobs go on; `elsewhere` are runs of dead workers on other hosts."""
+    """`rescued` jobs continue; `elsewhere` are attempts of dead workers on other hosts."""
 
     rescued: int = 0
     elsewhere: int = 0
 
 
 def rescue() -> RescueCount:
-    """End what is left of runs whose worker is gone, and let their jobs go on.
+    """End what is left of attempts whose worker is gone, and let their jobs continue.
 
     Only on this host: nobody can know from elsewhere whether an agent still runs.
     """
@@ -38,8 +38,8 @@ def rescue() -> RescueCount:
 
 
 def abandoned_here(own_worker: str, *, by_silence: bool) -> list[JobAttempt]:
-    """Runs on this host whose worker is gone; without `by_silence` only a process that has ended
-    tells that. A worker that asks is not, late as its beat may be: the machine may have slept."""
+    """Attempts on this host whose worker is gone; without `by_silence` only the end of its process
+    tells. The worker that asks is not gone, however late its beat: the machine may have slept."""
     return [
         attempt
         for attempt in _abandoned(by_silence=by_silence)
@@ -48,8 +48,10 @@ def abandoned_here(own_worker: str, *, by_silence: bool) -> list[JobAttempt]:
 
 
 def end_run(attempt: JobAttempt) -> bool:
-    """True when nothing of the run is left on this machine."""
-    logger.warning("What attempt %s left here is ended: its worker is gone.", attempt.pk)
+    """True when nothing of the attempt is left on this machine."""
+    logger.warning(
+        "The remaining processes of attempt %s were ended: its worker is gone.", attempt.pk
+    )
     if attempt.boot_id == this_host().boot_id:
         try:
             tree.end_marked(attempt.pk)
@@ -61,8 +63,8 @@ def end_run(attempt: JobAttempt) -> bool:
 
 
 def closed_runs(run_ids: Iterable[str]) -> list[JobAttempt]:
-    """Those of these runs that were closed from elsewhere: their sessions were moved while this
-    host had no worker."""
+    """Those of these attempts that were closed from elsewhere: their sessions were moved while
+    this host had no worker."""
     return list(JobAttempt.objects.filter(pk__in=list(run_ids), finished_at__isnull=False))
 
 
@@ -75,7 +77,7 @@ def prune(days: int, *, dry_run: bool = False) -> int:
 
 
 def _abandoned(*, by_silence: bool = True) -> list[JobAttempt]:
-    # The runs first: a worker that registers and claims in between is then not missed.
+    # The attempts first, so as not to miss a worker that registers and claims in between.
     runs = list(JobAttempt.objects.open().select_related("session", "job"))
     workers = Worker.objects.alive() if by_silence else Worker.objects.all()
     working = {worker.pk for worker in workers if not _has_died(worker)}

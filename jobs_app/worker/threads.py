@@ -1,4 +1,4 @@
-"""Threads for what may hang with a project's disk: a mount that has gone, a pipe, a slow share."""
+"""Threads for what may hang on a project's disk: a mount that has gone, a pipe, a slow share."""
 
 import asyncio
 import threading
@@ -14,8 +14,8 @@ def in_own_thread(
 ) -> "asyncio.Future[T]":
     """What the function returns or raises, from a thread of its own.
 
-    Not of a pool, whose threads could all hang; and a thread that hangs does not keep this
-    program from ending. Whoever has waited enough cancels the future: what the function
+    Not from a pool, whose threads could all hang; and a thread that hangs does not keep this
+    program from ending. Whoever has waited long enough cancels the future: what the function
     returns later is given to `discard`, in the event loop.
     """
     loop = asyncio.get_running_loop()
@@ -33,7 +33,7 @@ def in_own_thread(
             result = function()
         except Exception as caught:
             error = caught
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed: nobody is waiting any more
             loop.call_soon_threadsafe(finish, result, error)
 
     threading.Thread(target=work, name="project", daemon=True).start()

@@ -1,4 +1,4 @@
-"""What a worker does beside its runs: heartbeat, leases, rescue, pruning."""
+"""What a worker does besides running jobs: heartbeat, leases, rescue, pruning."""
 
 import asyncio
 import logging
@@ -23,13 +23,13 @@ from jobs_app.worker.settings import WorkerSettings
 RESCUE_INTERVAL = 10.0
 PRUNE_INTERVAL = 3600.0
 PRUNE_PAUSE = 0.05
-"""Seconds between two deletions, in which claims, messages and other processes have their turn."""
+"""Seconds between two deletions, in which claims, messages and other processes get their turn."""
 
 logger = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """`running` gives the attempts that have a run here, `lose` ends one whose lease is lost."""
+    """`running` gives the attempts that run here, `lose` ends one whose lease is lost."""
 
     def __init__(
         self,
@@ -49,11 +49,11 @@ class Upkeep:
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether the database has not been reached for so long that nothing may be begun."""
+        """Whether the database has been out of reach for so long that nothing may be begun."""
         return self._pulse.is_cut_off
 
     def tasks(self) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
-        """What has to run beside the runs, by name."""
+        """What has to run beside the agents, by name."""
         yield "heartbeat", self._keep_heartbeat()
         yield "rescue", self._keep_rescuing()
         yield "prune", self._keep_pruning()
@@ -61,7 +61,7 @@ class Upkeep:
             yield "leases", self._watch_leases()
 
     async def end_closed_runs(self) -> None:
-        """End what goes on here of sessions that were moved to another host."""
+        """End what still runs here of sessions that were moved to another host."""
         run_ids = await asyncio.to_thread(tree.run_ids)
         with suppress(OperationalError, InterfaceError):
             for attempt in await self._database(sweeps.closed_runs, run_ids):
@@ -88,14 +88,14 @@ class Upkeep:
             await asyncio.to_thread(tree.reap_adopted)
 
     async def _give_back(self, attempt_ids: set[str]) -> None:
-        """Leases without a run: claimed, but the database's answer was lost on its way."""
+        """Leases that nothing here runs: claimed, but the database's answer was lost on its way."""
         for attempt_id in attempt_ids:
             logger.warning("Attempt %s was claimed but never began: it is given back.", attempt_id)
             with suppress(OperationalError, InterfaceError):
                 await self._database(_release, attempt_id)
 
     async def _watch_leases(self) -> None:
-        """End our agents before others may take over, also while the database just does not
+        """End our agents before others may take over, even if the database merely does not
         answer: the heartbeat then waits, and gets no error."""
         pause = self._settings.worker_timeout / 12
         while True:
@@ -117,13 +117,13 @@ class Upkeep:
             await asyncio.sleep(RESCUE_INTERVAL if by_silence else soon)
 
     async def _rescue(self, *, by_silence: bool) -> None:
-        """A sweep whose killing does not hold up the database's thread."""
+        """A sweep that does not hold up the database's thread while it kills."""
         await self.end_closed_runs()
         for attempt in await self._database(
             sweeps.abandoned_here, self._row.pk, by_silence=by_silence
         ):
             if by_silence and not self._pulse.may_judge_silence:
-                return  # the answer itself was long in coming
+                return  # the answer itself took a long time
             if await asyncio.to_thread(sweeps.end_run, attempt):
                 await self._database(leases.rescue, attempt)
         await self._database(sweeps.forget_dead_workers)
@@ -132,7 +132,7 @@ class Upkeep:
 
     async def _keep_pruning(self) -> None:
         while True:
-            pause = RESCUE_INTERVAL  # where the database has interrupted it
+            pause = RESCUE_INTERVAL  # from where the database interrupted it
             with suppress(OperationalError, InterfaceError):
                 await self._prune()
                 pause = PRUNE_INTERVAL
@@ -161,7 +161,7 @@ def _beat(worker: Worker) -> set[str]:
     worker.heartbeat_at = timezone.now()
     beat = {"heartbeat_at": worker.heartbeat_at, "stopping": worker.stopping}
     if not Worker.objects.filter(pk=worker.pk).update(**beat):
-        worker.save(force_insert=True)  # its host has slept so long that others forgot it
+        worker.save(force_insert=True)  # its host slept so long that others deleted its row
     return set(JobAttempt.objects.held_by(worker.pk).values_list("pk", flat=True))
 
 

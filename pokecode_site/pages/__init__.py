@@ -1,1 +1,1 @@
-"""What a browser is given: the admin site, its dashboard, the session page, streams, health."""
+"""What a browser gets: the admin site, its dashboard, the session page, streams, health."""

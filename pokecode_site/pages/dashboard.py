@@ -13,7 +13,7 @@ from jobs_app.models import Job, JobStatus, Worker
 from sessions_app.models import Session
 
 COUNT_LIMIT = 1000
-"""Rows that are counted for a state; beyond it the page says "1,000+"."""
+"""How many rows are counted per state; beyond that the page says "1,000+"."""
 
 SHOWN = 8
 RECENT_JOBS = 500
@@ -21,7 +21,7 @@ RECENT_JOBS = 500
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
-    """Each part only for those who may see its rows."""
+    """Each part is shown only to those who may see its rows."""
     parts: dict[str, Any] = {
         "demo": settings.POKECODE_DEMO,
         "bypasses": [warning.msg for warning in permission_bypass(None)],

@@ -1,4 +1,4 @@
-"""The page for an unexpected error: a sentence for trouble with the database, else nothing."""
+"""The page for an unexpected error: for trouble with the database, a sentence that says so."""
 
 import sys
 
@@ -10,7 +10,7 @@ from pokecode_site.conf import database
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """503 and what to do while the database is locked, full or away; else Django's own 500."""
+    """503 and what to do while the database is locked, full or away; otherwise Django's own 500."""
     error = sys.exc_info()[1]
     sentence = database.explain(error) if isinstance(error, DatabaseError) else None
     if sentence is None:

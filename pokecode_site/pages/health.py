@@ -1,4 +1,4 @@
-"""Health answers for a supervisor: no login, no details."""
+"""Health checks for a supervisor: no login, no details."""
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +13,7 @@ def live(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 while the database answers too, else 503."""
+    """200 while the database also answers, otherwise 503."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

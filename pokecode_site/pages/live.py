@@ -1,6 +1,6 @@
 """Server-sent events of one session: new messages and the state of its jobs as they are committed.
 
-An event's id is the id of the last message in it, so a browser that comes back
+An event's id is the id of the last message in it, so a browser that reconnects
 is sent exactly what it missed: nothing is buffered here.
 """
 
@@ -30,10 +30,10 @@ from sessions_app.models import Session
 STREAMS_PER_USER = 20
 
 HEARTBEAT = 15.0
-"""Seconds between signs of life and between looks at whether the visitor may still look."""
+"""Seconds between signs of life, and between checks that the visitor may still watch."""
 
 LINGER = 0.01
-"""Seconds from a commit to the look: a prompt and its claim are one look, and workers go first."""
+"""Seconds from a commit to the look: one look for a prompt and its claim, and workers go first."""
 
 PAUSE = 0.1
 """Seconds between two looks, however fast an agent writes."""
@@ -83,9 +83,9 @@ _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionar
 
 
 def end_streams() -> None:
-    """The server stops: end every stream now. May be called from a signal handler.
+    """The server is stopping: end every stream now. May be called from a signal handler.
 
-    A server that shuts down in order waits for its open responses, and these
+    A server that shuts down cleanly waits for its open responses, and these
     would not end by themselves.
     """
     for loop, watch in list(_watches.items()):
@@ -155,15 +155,15 @@ class Stream:
     """The events for one visitor, who may have `STREAMS_PER_USER` of them open.
 
     Django calls `close`, in a thread, once the response is over. The iterator alone could not
-    tell: one that was left where it gave an event is only closed when it is
-    collected as garbage, which may be much later.
+    tell: one that was abandoned after an event is only closed when it is garbage
+    collected, which may be much later.
     """
 
     _open: ClassVar[set["Stream"]] = set()
 
     @classmethod
     def count(cls, user_id: Any) -> int:
-        """How many streams of this user are open."""
+        """How many streams this user has open."""
         return sum(stream._user_id == user_id for stream in tuple(cls._open))
 
     def __init__(self, follower: Follower, user_id: Any) -> None:
@@ -171,7 +171,7 @@ class Stream:
         self._user_id = user_id
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        if self.count(self._user_id) >= STREAMS_PER_USER:  # many were asked for at once
+        if self.count(self._user_id) >= STREAMS_PER_USER:  # many were requested at once
             return
         self._open.add(self)
         watch = _watches.setdefault(asyncio.get_running_loop(), Watch())
@@ -189,9 +189,9 @@ class Stream:
 def respond(
     model_admin: "ModelAdmin[Session]", request: HttpRequest, session: Session
 ) -> HttpResponseBase:
-    """The stream behind `Last-Event-ID` or `?after=`, for a visitor who may see the session."""
+    """The stream after `Last-Event-ID` or `?after=`, for a visitor who may see the session."""
     if not workspace.can_follow(request):
-        # A synchronous server would wait for the stream's end; 204 tells the
+        # A synchronous server would wait for the end of the stream; 204 tells the
         # browser not to ask again, and the page stays as it was loaded.
         return HttpResponse(status=204)
     if Stream.count(request.user.pk) >= STREAMS_PER_USER:
@@ -234,7 +234,7 @@ async def _follow(follower: Follower, watch: Watch, bell: changes.Bell) -> Async
 
 
 async def _in_thread(work: Any) -> Any:
-    """Database work in one of the loop's few threads, so that streams share connections."""
+    """Do database work in one of the loop's few threads, so that streams share connections."""
 
     def run() -> Any:
         try:

@@ -1,4 +1,4 @@
-"""Who a visitor is believed to be: the host name asked for and the address behind proxies."""
+"""Who a visitor is believed to be: the requested host name, and the address behind proxies."""
 
 import ipaddress
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def own_hostname(
 
     Cookies ignore ports: a development server that an agent started on
     localhost would be sent the login of whoever also opened PokéCode there.
-    Only somebody who wants a page is moved; scripts and health probes hold no
+    Only a visitor who wants a page is moved; scripts and health checks hold no
     such cookie. A host that is not allowed is refused here, before any page.
     """
 
@@ -45,7 +45,7 @@ def _at_own_hostname(request: HttpRequest, port: str) -> str:
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The visitor's address: the peer, or what the trusted proxies say was theirs."""
+    """The visitor's address: the peer's, or the one that the trusted proxies report."""
     forwarded = request.headers.get("X-Forwarded-For", "").split(",")
     count = settings.POKECODE_TRUSTED_PROXIES
     claimed = _address(forwarded[-count]) if 0 < count <= len(forwarded) else None

@@ -28,5 +28,5 @@ class PokeCodeAdminSite(admin.AdminSite):
         return super().index(request, {**dashboard.context(request), **(extra_context or {})})
 
     def dashboard_view(self, request: HttpRequest) -> HttpResponse:
-        """The part of the first page that follows what happens."""
+        """The part of the first page that keeps itself up to date."""
         return render(request, "pokecode_site/dashboard.html", dashboard.context(request))

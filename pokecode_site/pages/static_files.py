@@ -7,13 +7,13 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):
-    """Whitenoise, answering with the whole file: under ASGI a streamed one is a warning."""
+    """Whitenoise, answering with the whole file: under ASGI a streamed one causes a warning."""
 
     @staticmethod
     def serve(static_file: Any, request: HttpRequest) -> HttpResponse:
         found = static_file.get_response(request.method, request.META)
         response = HttpResponse(status=int(found.status))
-        del response["Content-Type"]  # not modified, for one, has none
+        del response["Content-Type"]  # "not modified", for one, has none
         if found.file:
             with found.file:
                 response.content = found.file.read()

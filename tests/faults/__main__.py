@@ -1,4 +1,4 @@
-"""`python -m tests.faults`: break things under a working queue and look whether it holds."""
+"""`python -m tests.faults`: break things under a working queue and see whether it holds."""
 
 import argparse
 import os
@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--runs", type=int, default=20, help="how many (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the first run; the next adds one")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="these faults alone")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these faults")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument(
         "--long", action="store_true", help="2,000 jobs for many workers, locks of 30 s"
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _restart_with_own_mounts() -> None:
-    """The small disk is mounted where only we see it, and gone when we are."""
+    """The small disk is mounted where only we see it, and goes when we do."""
     os.environ[OWN_MOUNTS] = "1"
     again = [sys.executable, "-m", "tests.faults", *sys.argv[1:]]
     os.execvp("unshare", ["unshare", "--mount", *again])  # noqa: S606 - no shell wanted

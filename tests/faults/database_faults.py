@@ -1,4 +1,4 @@
-"""Faults of the databases and of the way to them."""
+"""Faults of the databases and of the connections to them."""
 
 import sys
 from contextlib import suppress
@@ -6,10 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.utils import timezone
-from jobs_app.processes.host import this_host
 
 from jobs_app import queue
 from jobs_app.models import Job, JobAttempt, SessionHost, Worker
+from jobs_app.processes.host import this_host
 from sessions_app.models import Session
 from tests.faults import oracle
 from tests.faults.registry import ON_POSTGRESQL, ON_SQLITE, fault
@@ -22,7 +22,7 @@ CUT_OFF_TIMEOUT = 4
 
 @fault(ON_SQLITE)
 def database_locked(world: World) -> None:
-    """Another program holds the write lock for seconds, longer or shorter than is waited for."""
+    """Another program holds the write lock for seconds, for more or less than anyone waits."""
     world.submit(4, 3)
     wait = world.random.choice((1, 30))
     worker = world.start_worker("--drain", DATABASE_URL=f"{world.database.url}?timeout={wait}")
@@ -51,7 +51,7 @@ def disk_full(world: World) -> None:
 
 @fault(ON_POSTGRESQL)
 def connections_cut(world: World) -> None:
-    """Every connection is ended by the server, a few times."""
+    """The server ends every connection, a few times."""
     world.submit(4, 3)
     worker = world.start_worker("--drain")
     for _ in range(world.random.choice((1, 3))):
@@ -85,9 +85,9 @@ def backend_killed(world: World) -> None:
 
 @fault(ON_POSTGRESQL)
 def host_cut_off(world: World) -> None:
-    """A worker of another host loses the database for longer than its timeout, and finds it again.
+    """A worker on another host loses the database for longer than its timeout, then finds it again.
 
-    Meanwhile a worker of this host runs what is not settled there, and a session that is moved.
+    Meanwhile a worker on this host runs what does not belong there, and a session that is moved.
     """
     world.submit(4, 2)
     is_over = world.base / "projects" / "is-over"

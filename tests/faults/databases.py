@@ -1,4 +1,4 @@
-"""The databases of the runs: migrated once, fresh for each run, and open to harm."""
+"""The databases of the runs: migrated once, fresh for each run, and free to be harmed."""
 
 import os
 import shutil
@@ -44,7 +44,7 @@ class SQLite:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Another program writes for as long as the block runs."""
+        """Another program is writing while the block runs."""
         link = sqlite3.connect(self._path, isolation_level=None, timeout=30)
         try:
             link.execute("BEGIN EXCLUSIVE")
@@ -53,7 +53,7 @@ class SQLite:
             link.close()
 
     def is_held(self) -> bool:
-        """Whether somebody keeps everybody else from writing."""
+        """Whether somebody is keeping everybody else from writing."""
         link = sqlite3.connect(self._path, isolation_level=None, timeout=1)
         try:
             link.execute("BEGIN IMMEDIATE")
@@ -124,7 +124,7 @@ class PostgreSQL:
             self._server.start()
 
     def kill_one_backend(self) -> None:
-        """As a crash of one connection's process: the server then restarts all of them."""
+        """Like a crash of one connection's process: the server then restarts all of them."""
         self._server.kill_a_backend("faults")
 
 
@@ -180,7 +180,7 @@ class Server:
         done = subprocess.run(
             [str(_binaries() / program), "-D", str(self._data), *arguments],
             cwd=self._directory,
-            env={"PATH": os.environ["PATH"]},  # nothing by which it could pass for a run's
+            env={"PATH": os.environ["PATH"]},  # nothing that could make it look like a run's
             user=self._user,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

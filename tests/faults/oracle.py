@@ -1,4 +1,4 @@
-"""What must hold, told from the agents' side, the processes and the rows together.
+"""What must hold, checked against the agents' own log, the processes and the rows.
 
 Each check yields sentences; none means that all is well.
 """
@@ -53,7 +53,7 @@ def summary() -> str:
 
 
 def contradictions() -> Iterator[str]:
-    """What may not be seen at any moment; each look is one statement, so one moment."""
+    """What must not be seen at any moment; each look is one statement, so one moment."""
     sessions = Session.objects.annotate(has_run=Exists(_open_runs(session=OuterRef("pk"))))
     for pk in sessions.exclude(is_working=F("has_run")).values_list("pk", flat=True):
         yield f"session {pk}: is_working does not say whether an attempt is open"
@@ -106,7 +106,7 @@ def _agents(world: "World") -> Iterator[str]:
 
 
 def _late(world: "World", runs: Mapping[str, JobAttempt]) -> Iterator[str]:
-    """No agent may begin once its attempt is closed; to compare, the clocks must agree."""
+    """No agent may begin once its attempt is closed; comparing needs clocks that agree."""
     for line in world.agents_log.read_text().splitlines() if world.clocks_agree else ():
         event, marker, moment = line.split()
         closed = runs[marker].finished_at if marker in runs else None
@@ -127,7 +127,7 @@ def _disorder(jobs: Sequence["Submitted"], started: Sequence[str]) -> Iterator[s
 
 
 def marked_processes() -> list[int]:
-    """Every living process below a run of these, by the marker in its environment."""
+    """Every living process that belongs to one of these runs, by the marker in its environment."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -199,7 +199,7 @@ def _lost(acknowledged: set[str]) -> Iterator[str]:
 
 
 def _complaints(log: Path) -> Iterator[str]:
-    """What a worker survives, it reports as a warning; more than that is a fault of its own."""
+    """What a worker survives it reports as a warning; anything worse is a fault of its own."""
     for line in log.read_text(errors="replace").splitlines():
         try:
             level = json.loads(line).get("level")

@@ -30,7 +30,7 @@ def worker_killed(world: World) -> None:
 
 @fault(ON_BOTH)
 def worker_and_agents_killed(world: World) -> None:
-    """As a power cut leaves it: nothing of the worker or its runs lives on."""
+    """As after a power cut: nothing of the worker or its runs lives on."""
     world.submit(4, 3)
     worker = world.start_worker()
     world.random_moment()
@@ -45,7 +45,7 @@ def worker_and_agents_killed(world: World) -> None:
 
 @fault(ON_BOTH)
 def up_killed(world: World) -> None:
-    """kill -9 of `up`: the job processor, its child, must end on its own, agents included."""
+    """kill -9 of `up`: the job processor, its child, must end by itself, agents included."""
     world.submit(4, 3)
     with Up(world.base / "home", environment=os.environ) as up:
         world.random_moment()
@@ -72,11 +72,11 @@ def agents_killed(world: World) -> None:
 
 @fault(ON_BOTH)
 def poison(world: World) -> None:
-    """A job whose agent kills its worker at each run: it alone fails, and says why."""
+    """A job whose agent kills its worker at each run: only that job fails, and says why."""
     world.submit(3, 1)
-    Job.objects.update(max_attempts=20)  # what runs beside it is lost with each of its workers
+    Job.objects.update(max_attempts=20)  # what runs beside it is lost with each of the workers
     session = world.random.choice(list(Session.objects.order_by("pk")))
-    reason = "died during this run, and this was attempt 3 of 3"
+    reason = "died during this attempt, the last of 3"
     world.submit_one(session, failure=reason, kill_worker=True, lines=0)
     world.submit_one(session)
     for _ in range(3):
@@ -89,7 +89,7 @@ def poison(world: World) -> None:
 
 @fault(ON_BOTH)
 def stopped_once(world: World) -> None:
-    """SIGTERM or SIGINT: what runs ends by itself, and nothing new begins."""
+    """SIGTERM or SIGINT: what is running ends by itself, and nothing new begins."""
     world.submit(4, 3)
     worker = world.start_worker()
     world.wait_until_ready()
@@ -104,7 +104,7 @@ def stopped_once(world: World) -> None:
 
 @fault(ON_BOTH)
 def stopped_twice(world: World) -> None:
-    """Two signals: what runs is interrupted and given back, and has lost no attempt."""
+    """Two signals: what is running is interrupted and given back, and costs no attempt."""
     world.submit(4, 3, sleep=0.3)
     worker = world.start_worker()
     world.wait_until_ready()
@@ -159,7 +159,7 @@ def many_workers(world: World) -> None:
 def clock_set_back(world: World) -> None:
     """The worker's clock goes back at a random moment; a worker with a true clock ends it.
 
-    What "clock" covers, says tests/faults/shifted.py.
+    tests/faults/shifted.py says what "clock" covers.
     """
     world.submit(4, 2)
     world.clocks_agree = False
@@ -207,15 +207,15 @@ def _has_taken_over(worker: "subprocess.Popen[bytes]") -> bool:
 
 def _expect_orderly_end(world: World, *outcomes: str) -> None:
     if JobAttempt.objects.open().exists() or Worker.objects.exists():
-        world.broken.add("a worker that was stopped in order left an attempt or its row")
+        world.broken.add("a worker that was stopped cleanly left an attempt or its row")
     for outcome in JobAttempt.objects.exclude(outcome__in=outcomes).values_list("outcome"):
-        world.broken.add(f"a worker that was stopped in order ended a run as {outcome[0]}")
+        world.broken.add(f"a worker that was stopped cleanly ended an attempt as {outcome[0]}")
     if oracle.marked_processes():
-        world.broken.add("a worker that was stopped in order left processes")
+        world.broken.add("a worker that was stopped cleanly left processes")
 
 
 def _write(path: Path, text: str) -> None:
-    """At once: a reader sees all or nothing."""
+    """All at once: a reader sees all or nothing."""
     part = path.with_suffix(".part")
     part.write_text(text)
     part.rename(path)

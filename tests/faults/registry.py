@@ -1,4 +1,4 @@
-"""The faults by name. Each gets a world with an empty queue and leaves all of its jobs to end."""
+"""The faults by name. Each gets a world with an empty queue and leaves jobs that can all end."""
 
 from collections.abc import Callable
 

@@ -3,8 +3,8 @@
 The clock is as many seconds behind as the file SWITCH says at each moment. It is
 the clock of this process alone, as Python sees it: `time.time`, Django's
 `timezone.now` and the time in row ids. Not shifted are the database's own clock,
-the agents', and what C code or `datetime.now` reads. The monotonic clock goes on, as it
-does in life.
+the agents', and what C code or `datetime.now` reads. The monotonic clock keeps running, as it
+does in reality.
 """
 
 import sys
@@ -29,7 +29,7 @@ class Clock:
         self._last_id = 0
 
     def install(self) -> None:
-        """Before anything else has taken a reference to what is replaced."""
+        """Call this before anything else has taken a reference to what is replaced."""
         time.time = lambda: self._time() - self._behind()
         timezone.now = lambda: self._now() - timedelta(seconds=self._behind())
         uuid_utils.uuid7 = self._new_id  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""One run: jobs in the queue, real processes that work on them, and a witness beside."""
+"""One run: jobs in the queue, real processes that work on them, and a witness beside them."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.faults import oracle
 from tests.process.site import MANAGE
 
 PATIENCE = 60.0
-"""Seconds within which whatever is waited for has to happen."""
+"""Seconds within which whatever is waited for must happen."""
 
 
 class Stuck(Exception):
@@ -31,7 +31,7 @@ class Stuck(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A job as its submitter knows it; `number` counts the run's jobs, `lines` what it prints.
+    """A job as its submitter knows it: `number` counts the run's jobs, `lines` is what it prints.
 
     `failure` is what its error must say; None for a job that must be completed.
     """
@@ -61,14 +61,14 @@ class World:
         self.broken: set[str] = set()
         """What the witness saw that must never be true, not even for a moment."""
         self.acknowledged: set[str] = set()
-        """Messages that the witness has read: they may never be missing again."""
+        """Messages that the witness has read: they must never be missing again."""
         self._processes: list[subprocess.Popen[bytes]] = []
         self._clear()
 
     # --- what is in the queue -----------------------------------------------
 
     def submit(self, sessions: int, jobs_each: int, **directives: Any) -> None:
-        """Queue jobs in turn over new sessions; each does something else unless told what."""
+        """Queue jobs in turn over new sessions; each does something different unless told what."""
         rows = [self._new_session(number) for number in range(sessions)]
         with transaction.atomic():
             for _ in range(jobs_each):
@@ -147,17 +147,17 @@ class World:
         return process
 
     def end(self, worker: subprocess.Popen[bytes], patience: float = PATIENCE) -> None:
-        """Wait for the worker to end, as it should, with exit code 0."""
+        """Wait for the worker to end with exit code 0, as it should."""
         if self.exit_code(worker, patience):
             self.broken.add(f"a worker ended with exit code {worker.returncode}")
 
     def exit_code(self, worker: subprocess.Popen[bytes], patience: float = PATIENCE) -> int:
-        """Wait for the worker to end, in whatever way."""
+        """Wait for the worker to end, however it does."""
         self.until(lambda: worker.poll() is not None, "the end of a worker", patience)
         return worker.returncode
 
     def end_through_trouble(self, worker: subprocess.Popen[bytes]) -> None:
-        """Like `end`; but a worker that finds no database when it starts may say so and go."""
+        """Like `end`, but a worker that finds no database when it starts may say so and exit."""
         if self.exit_code(worker) == 1 and not self.is_worker_ready():
             self.inject("the worker could not start")
             self.worker_log.write_bytes(b"")
@@ -193,7 +193,7 @@ class World:
     # --- waiting ------------------------------------------------------------
 
     def random_moment(self, longest: float = 0.3) -> None:
-        """Wait until some of the agents have started, and then a little; also during start-up."""
+        """Wait until some of the agents have started, then a little longer; also at start-up."""
         starts = self.random.randrange(len(self.jobs))
         self.until(lambda: oracle.count_starts(self.agents_log) >= starts, "starts of agents")
         delay = self.random.uniform(0, longest if starts else 1.2)
@@ -220,7 +220,7 @@ class World:
                 raise Stuck(f"not within {patience:g} s: {what}")
             began = time.monotonic()
             self._without_database_trouble(self._look)
-            # At most a fifth of the time: the workers need the machine.
+            # At most a fifth of the time, because the workers need the machine.
             time.sleep(max(0.01, 4 * (time.monotonic() - began)))
 
     def _holds(self, condition: Callable[[], Any]) -> bool:
@@ -250,7 +250,7 @@ def kill(pid: int) -> None:
 
 
 def _skip_waits() -> None:
-    """Let the time pass that failed jobs wait until they are tried again."""
+    """Let the time pass for which failed jobs wait until they are tried again."""
     waiting = Job.objects.pending().filter(next_retry_at__gt=timezone.now())
     if waiting.exists():
         with transaction.atomic():

@@ -188,7 +188,8 @@ def test_a_watch_that_cannot_be_had_is_said_and_is_only_a_delay(writer, monkeypa
             await bell.wait()
 
     asyncio.run(listen())
-    assert "not watched: Too many open files" in caplog.text
+    assert "cannot be watched" in caplog.text
+    assert "Too many open files" in caplog.text
 
 
 def _cut_listeners_off() -> None:

@@ -157,7 +157,7 @@ def test_a_move_waits_for_a_claim_that_is_under_way(session, worker, elsewhere):
 @pytest.mark.parametrize("host", ["", "a\nb", "\udcff"])
 def test_a_session_is_not_moved_to_what_is_no_host(session, worker, host):
     run_once(session, worker)
-    with pytest.raises(ValidationError, match="no name of a host"):
+    with pytest.raises(ValidationError, match="is not a host name"):
         queue.move(session, host)
     assert home(session) == worker.host
 
@@ -170,7 +170,7 @@ def test_a_run_whose_host_is_gone_is_told(admin_client, session, worker, elsewhe
     shown = capsys.readouterr().out
     assert f"on {worker.host}, whose worker is gone" in shown
     assert f"prompts wait for a worker on {worker.host}" in shown
-    assert "The worker of this run is gone" in page(admin_client, session)
+    assert "The worker of this attempt is gone" in page(admin_client, session)
     dashboard = " ".join(words(admin_client.get("/admin/")).split())
     assert f"Prompts wait for a worker on {worker.host}" in dashboard
 

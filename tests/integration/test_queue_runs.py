@@ -132,8 +132,8 @@ def test_a_job_that_kills_its_worker_each_time_fails_with_the_reason(session, wo
         assert leases.rescue(claim(worker)[0])
     job = Job.objects.get()
     assert job.status == JobStatus.FAILED
-    assert "died during this run" in job.error
-    assert "attempt 2 of 2" in job.error
+    assert "died during this attempt" in job.error
+    assert "the last of 2" in job.error
     kinds = [message.type for message in session.messages.in_order()]
     assert kinds == ["user", "error", "error"]
 

@@ -142,9 +142,9 @@ def test_no_two_fields_of_the_page_have_the_same_id(admin_client, page):
 
 def test_an_archived_session_takes_no_prompt_and_says_so(admin_client, session, page, prompt):
     Session.objects.update(state="inactive")
-    assert "takes no prompt" in text(admin_client.get(page))
+    assert "accepts no prompts" in text(admin_client.get(page))
     shown = text(admin_client.post(prompt, {"prompt": "Go."}))
-    assert "takes no prompt" in shown
+    assert "accepts no prompts" in shown
     assert not Job.objects.exists()
 
 

@@ -55,7 +55,7 @@ def test_other_runs_heartbeats_and_cancels_go_on(site, gate, worker):
 
     site.manage("cancel_jobs", stuck)
     row = site.wait_for_status(stuck, "cancelled", timeout=5)
-    assert row["error"] == "The run was cancelled."
+    assert row["error"] == "The attempt was cancelled."
     assert not site.session_row(slow)["is_working"]
     gate.touch()
     following = site.submit(slow, "Look again")

@@ -62,7 +62,7 @@ def test_a_wrong_combination_is_a_failed_check(site: Site):
         "check", check=False, POKECODE_WORKER_TIMEOUT="6", POKECODE_HEARTBEAT_INTERVAL="5"
     )
     assert done.returncode == 1
-    assert "POKECODE_WORKER_TIMEOUT is under three times" in done.stderr
+    assert "POKECODE_WORKER_TIMEOUT is less than three times" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -182,7 +182,7 @@ def test_a_job_that_kills_its_worker_each_time_fails_with_the_reason(site):
             link.execute("UPDATE job_queue SET next_retry_at = NULL")
     row = site.job(job)
     assert (row["status"], row["attempts"]) == ("failed", 3)
-    assert "died during this run, and this was attempt 3 of 3" in row["error"]
+    assert "died during this attempt, the last of 3" in row["error"]
     assert {run["outcome"] for run in site.attempts(job)} == {"lost"}
     site.drain()
     assert site.job(after)["status"] == "completed"

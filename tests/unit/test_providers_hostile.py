@@ -132,9 +132,9 @@ def test_our_own_events_are_shown_in_words():
     assert display_message("codex-cli", "error", error, "/p") == [
         Error("Codex is not installed.", "exec failed")
     ]
-    notice = events.notice("The run was cancelled.").raw
+    notice = events.notice("The attempt was cancelled.").raw
     assert display_message("claude-code", "system", notice, "/p") == [
-        Notice("The run was cancelled.", level="warning")
+        Notice("The attempt was cancelled.", level="warning")
     ]
     unreadable = events.read_line(b"half {").raw
     assert display_message("claude-code", "error", unreadable, "/p") == [
