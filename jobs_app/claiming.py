@@ -212,7 +212,8 @@ def _select(
 def _is_longer_than(window: int, found: list[tuple[str, int]]) -> bool:
     if found:
         return found[0][1] == window
-    pending = Job.objects.filter(status=JobStatus.PENDING).order_by("pk").values_list("pk")
+    # In no order, for which SQLite would sort them all.
+    pending = Job.objects.filter(status=JobStatus.PENDING).order_by().values_list("pk")
     return bool(pending[window - 1 : window])
 
 
