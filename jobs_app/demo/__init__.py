@@ -1,1 +1,4 @@
-"""The demo: an agent without a model (`agent`) and the project it looks at (`project`)."""
+"""The demo: an agent without a model (`agent`), the project it looks at, and where both live.
+
+For use from outside: `place`, which `up --demo` asks.
+"""

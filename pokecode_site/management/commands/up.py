@@ -12,9 +12,10 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection, connections
 
 from jobs_app.agents import AGENTS, find
+from jobs_app.demo import place
 from jobs_app.worker import sweeps
-from pokecode_site.serve import demo, listening
-from pokecode_site.serve.first_admin import create_first_admin
+from pokecode_site.serve import listening
+from pokecode_site.serve.first_admin import PASSWORD_VARIABLE, create_first_admin
 from pokecode_site.serve.supervisor import Site, WorkerProcess, supervise
 
 
@@ -44,7 +45,7 @@ class Command(BaseCommand):
     def _restart_as_demo(self) -> None:
         """Settings are read once a process: the demo's need a new one."""
         command = [*_program(), *sys.argv[1:]]
-        environment = demo.environment()
+        environment = place.environment(PASSWORD_VARIABLE)
         os.umask(settings.AGENT_UMASK)
         os.execve(sys.executable, command, environment)  # noqa: S606 - no shell wanted
 
@@ -52,7 +53,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         first_admin = create_first_admin()
         if settings.POKECODE_DEMO:
-            demo.prepare()
+            place.prepare()
         if first_admin:
             self._say(first_admin)
 

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from jobs_app import demo
 from jobs_app.demo.project import create as create_sample_project
 from jobs_app.models import Job
-from pokecode_site.serve.first_admin import PASSWORD_VARIABLE
 from sessions_app.models import Provider, Session
 
 PROMPTS = {
@@ -22,8 +20,8 @@ PROMPTS = {
 }
 
 
-def environment() -> dict[str, str]:
-    """This process's environment with every setting replaced by the demo's own.
+def environment(*kept_settings: str) -> dict[str, str]:
+    """This process's environment with every setting but those kept replaced by the demo's own.
 
     The demo lives in the data directory, under `demo`. Its project root is made
     here, because a root must exist.
@@ -31,7 +29,11 @@ def environment() -> dict[str, str]:
     directory = settings.POKECODE_DATA_DIR / "demo"
     projects = directory / "projects"
     projects.mkdir(parents=True, exist_ok=True)
-    kept = {name: value for name, value in os.environ.items() if not _is_setting(name)}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in kept_settings or not _is_setting(name)
+    }
     return kept | {
         "POKECODE_DEMO": "1",
         "POKECODE_DATA_DIR": str(directory),
@@ -56,9 +58,9 @@ def prepare() -> None:
 
 
 def _is_setting(name: str) -> bool:
-    return name == "DATABASE_URL" or (name.startswith("POKECODE_") and name != PASSWORD_VARIABLE)
+    return name == "DATABASE_URL" or name.startswith("POKECODE_")
 
 
 def _agent(protocol: str) -> str:
-    program = Path(demo.__file__).resolve().with_name("agent.py")
+    program = Path(__file__).resolve().with_name("agent.py")
     return shlex.join([sys.executable, "-I", str(program), protocol])
