@@ -54,11 +54,11 @@ SELECT job.id, (SELECT COUNT(*) FROM oldest)
 FROM candidate
 CROSS JOIN job_queue AS job ON job.id = candidate.id
 JOIN sessions AS session ON session.id = job.session_id
-LEFT JOIN session_hosts AS home ON home.session_id = job.session_id
+LEFT JOIN session_hosts AS own ON own.session_id = job.session_id
 WHERE job.status = 'pending'
   AND (job.next_retry_at IS NULL OR job.next_retry_at <= %s)
   AND session.state = 'active'
-  AND (home.host IS NULL OR home.host = %s)
+  AND (own.host IS NULL OR own.host = %s)
   AND job.id = (
       SELECT first.id FROM job_queue AS first INDEXED BY idx_job_queue_session_order
       WHERE first.session_id = job.session_id AND first.status IN ('pending', 'processing')
@@ -98,12 +98,12 @@ SELECT job.id, (SELECT COUNT(*) FROM oldest)
 FROM candidate
 CROSS JOIN job_queue AS job
 JOIN sessions AS session ON session.id = job.session_id
-LEFT JOIN session_hosts AS home ON home.session_id = job.session_id
+LEFT JOIN session_hosts AS own ON own.session_id = job.session_id
 WHERE job.id = candidate.id
   AND COALESCE(job.status, '') = 'pending'
   AND (job.next_retry_at IS NULL OR job.next_retry_at <= %s)
   AND session.state = 'active'
-  AND (home.host IS NULL OR home.host = %s)
+  AND (own.host IS NULL OR own.host = %s)
   AND job.id = (
       SELECT first.id FROM job_queue AS first
       WHERE first.session_id = job.session_id AND first.status IN ('pending', 'processing')
@@ -153,7 +153,7 @@ class Facts:
     whether the project is trusted, and the usage after the conversation's last attempt, from
     which the next one is metered."""
 
-    runs: int
+    attempts: int
     conversation: str | None
     is_trusted: bool
     previous_usage: Any
@@ -183,8 +183,8 @@ def runnable(now: datetime, host: str, limit: int) -> list[Job]:
     if not ids:
         return []
     jobs = Job.objects.filter(pk__in=ids, session__state=SessionState.ACTIVE)
-    here = Q(session__home__isnull=True) | Q(session__home__host=host)
-    return list(jobs.filter(here).select_related("session__home").order_by("pk"))
+    here = Q(session__own_host__isnull=True) | Q(session__own_host__host=host)
+    return list(jobs.filter(here).select_related("session__own_host").order_by("pk"))
 
 
 def known(jobs: Sequence[Job]) -> dict[str, Facts]:

@@ -117,7 +117,7 @@ def _take(worker: Worker, jobs: Sequence[Job], now: datetime) -> list[Claim]:
         job.started_at, job.next_retry_at = now, None
     _update_jobs((*TAKEN, "data"), shown, batch)
     _update_jobs(TAKEN, [job for job in jobs if job not in shown], batch)
-    _give_homes(worker.host, jobs, batch)
+    _note_hosts(worker.host, jobs, batch)
     changes.announce(changes.RUNS, batch)
     batch.write()
     return [Claim(attempt, known[attempt.job_id]) for attempt in attempts]
@@ -127,7 +127,7 @@ def _attempt(worker: Worker, job: Job, facts: Facts, now: datetime) -> JobAttemp
     return JobAttempt(
         job=job,
         session=job.session,
-        number=facts.runs + 1,
+        number=facts.attempts + 1,
         worker_id=worker.pk,
         host=worker.host,
         boot_id=worker.boot_id,
@@ -168,10 +168,10 @@ def _update_jobs(names: Sequence[str], jobs: Sequence[Job], batch: Batch) -> Non
     batch.update(Job, names, _values((*names, "id"), jobs))
 
 
-def _give_homes(host: str, jobs: Sequence[Job], batch: Batch) -> None:
+def _note_hosts(host: str, jobs: Sequence[Job], batch: Batch) -> None:
     """The host that runs a session first becomes the session's host."""
-    homeless = [job.session_id for job in jobs if not hasattr(job.session, "home")]
-    rows = [(new_id(), session_id, host) for session_id in homeless]
+    new = [job.session_id for job in jobs if not hasattr(job.session, "own_host")]
+    rows = [(new_id(), session_id, host) for session_id in new]
     batch.insert(SessionHost, ("id", "session_id", "host"), rows)
 
 

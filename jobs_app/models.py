@@ -76,7 +76,7 @@ class JobManager(models.Manager.from_queryset(JobQuerySet)):  # type: ignore[mis
 
 
 class Job(models.Model):
-    """A prompt in the queue. Its state is changed by `jobs_app.queue` and nothing else."""
+    """A prompt in the queue. Only `jobs_app.queue` and `jobs_app.leases` change its state."""
 
     id = models.TextField(primary_key=True, default=new_id, editable=False)
     session = CascadeForeignKey(Session, related_name="jobs", db_index=False)
@@ -303,7 +303,7 @@ class SessionHost(models.Model):
     """
 
     id = models.TextField(primary_key=True, default=new_id, editable=False)
-    session = CascadeOneToOneField(Session, related_name="home")
+    session = CascadeOneToOneField(Session, related_name="own_host")
     host = models.TextField()
 
     class Meta:

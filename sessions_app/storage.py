@@ -1,4 +1,4 @@
-"""Few statements for many rows, and how long their commit waits: all handwritten SQL of this app.
+"""Few statements for many rows, and how long their commit waits.
 
 `bulk_create` and `bulk_update` build an expression for each value, which for the
 rows of a busy worker costs more than the database does. A `Batch` collects rows and
@@ -61,9 +61,10 @@ def _sqlite_synchronous(mode: str) -> Iterator[None]:
     with connection.cursor() as cursor:
         before = cursor.execute("PRAGMA synchronous").fetchone()[0]
         cursor.execute(f"PRAGMA synchronous = {mode}")
-        try:
-            yield
-        finally:
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:  # a new one: the connection may have been closed
             cursor.execute(f"PRAGMA synchronous = {before}")
 
 

@@ -120,14 +120,6 @@ def after(session_id: str, cursor: str = "", limit: int = 500) -> list[SessionMe
     return list(rows.order_by("pk")[:limit])
 
 
-def before(session_id: str, cursor: str | None = None, limit: int = 100) -> list[SessionMessage]:
-    """The last messages, or the last ones before the message id `cursor`, oldest first."""
-    rows = SessionMessage.objects.filter(session_id=session_id)
-    if cursor is not None:
-        rows = rows.filter(pk__lt=cursor)
-    return list(rows.order_by("-pk")[:limit])[::-1]
-
-
 def _rows(ids: Sequence[str], messages: Sequence[NewMessage]) -> Iterator[Sequence[Any]]:
     now = timezone.now()
     for message_id, message in zip(ids, messages, strict=True):

@@ -31,6 +31,9 @@ class Spawned:
 def spawn(command: Command, directory: int, run_id: str, *, umask: int = -1) -> Spawned:
     """Start the command in the directory of the open descriptor, from any thread.
 
+    Python's vfork lets nothing else of this program go on until the child has changed to the
+    directory and become the command: so use one that has just been looked at.
+
     `umask` is the new process's, by default ours. Raises OSError if it cannot start.
     """
     process, run = tree.spawn(run_id, lambda: _popen(command, directory, umask))

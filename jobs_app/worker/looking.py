@@ -48,7 +48,7 @@ def _cancelled(worker: Worker) -> list[str]:
 
 def _has_unfinished(worker: Worker) -> bool:
     active = Job.objects.unfinished().filter(session__state=SessionState.ACTIVE)
-    here = Q(session__home__host=worker.host) | Q(session__home__isnull=True)
+    here = Q(session__own_host__host=worker.host) | Q(session__own_host__isnull=True)
     return active.filter(here).exists()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -26,24 +27,31 @@ class Prepared:
     git_head: str | None
 
 
-def prepare(claim: Claim, settings: WorkerSettings) -> Prepared:
+class GivenUp(Exception):
+    """The attempt was stopped meanwhile: its agent must not be started."""
+
+
+def prepare(claim: Claim, settings: WorkerSettings, is_wanted: Callable[[], bool]) -> Prepared:
     """Start the agent of a claimed job.
 
     Raises ValidationError if the rows were changed behind our back or the project cannot be
     opened, OSError if the agent cannot be started.
     """
     turn = _turn(claim, settings)
+    head = git_head(turn.project_path)
     command = AGENTS[claim.attempt.session.provider].launch(turn)
     directory = directories.open_project(turn.project_path)
     try:
+        if not is_wanted():
+            raise GivenUp
         spawned = spawn(command, directory, turn.attempt_id, umask=settings.agent_umask)
     finally:
         os.close(directory)
-    return Prepared(turn, spawned, git_head(turn.project_path))
+    return Prepared(turn, spawned, head)
 
 
 def git_head(project: str) -> str | None:
-    with suppress(OSError):  # what git says is good to know, but not a reason to fail
+    with suppress(OSError, ValueError):  # what git says is good to know, but not a reason to fail
         repository = git.find(project)
         return repository.head() if repository else None
     return None

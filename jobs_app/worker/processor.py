@@ -38,11 +38,11 @@ class WorkerFailed(Exception):
 class JobProcessor:
     """One process, many agents at once. `run` returns when it has drained or was stopped."""
 
-    def __init__(self, concurrency: int, *, drain: bool = False) -> None:
+    def __init__(self, concurrency: int, *, until_empty: bool = False) -> None:
         self._settings = WorkerSettings.read()
         self._row: Worker = new_worker(self._settings.version, concurrency)
         self._concurrency = concurrency
-        self._until_empty = drain
+        self._until_empty = until_empty
         self._is_draining = self._is_interrupting = False
         self._queue_is_empty = False
         self._failure: BaseException | None = None
@@ -54,13 +54,13 @@ class JobProcessor:
         self._recording = (
             self._database if is_alone else DatabaseThread(self._settings.worker_timeout)
         )
-        self._recorder = Recorder(self._recording, self._settings.data_directory, self._lose)
+        self._recorder = Recorder(self._recording, self._settings.data_directory, self._end_lost)
         self._upkeep = Upkeep(
             self._row,
             self._database,
             self._settings,
             running=lambda: set(self._runs),
-            lose=self._lose,
+            end_lost=self._end_lost,
         )
 
     async def run(self) -> None:
@@ -163,7 +163,7 @@ class JobProcessor:
         self._bell.ring()
         self._watch_for_failure(task)
 
-    def _lose(self, attempt_id: str) -> None:
+    def _end_lost(self, attempt_id: str) -> None:
         self._stop_run(attempt_id, LOST)
 
     def _stop_run(self, attempt_id: str, verdict: Verdict) -> None:

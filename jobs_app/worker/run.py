@@ -22,6 +22,9 @@ from sessions_app.providers import PROVIDERS, Meter, events
 from sessions_app.transcript import NewMessage
 from sessions_app.validation import sentences
 
+HANG_PATIENCE = 1.0
+"""Seconds that a stopped attempt waits for its process: after that the project's disk hangs."""
+
 GIT_PATIENCE = 10.0
 """Seconds that the end of an attempt waits to read the project's commit."""
 
@@ -40,6 +43,7 @@ class Run:
         self._stopped: Verdict | None = None
         self._preparing: asyncio.Future[Prepared] | None = None
         self._process: AgentProcess | None = None
+        self._is_given_up = False
         self._conversation: str | None = None
 
     def stop(self, verdict: Verdict) -> None:
@@ -51,10 +55,11 @@ class Run:
             return
         self._stopped = self._stopped or verdict
         if self._preparing is not None:
-            self._preparing.cancel()
+            patience = min(HANG_PATIENCE, self._grace(verdict))
+            asyncio.get_running_loop().call_later(patience, self._give_up)
 
     async def execute(self) -> None:
-        """Run the agent and close the attempt; whatever goes wrong, the attempt is closed."""
+        """Run the agent and close the attempt, whatever goes wrong with the agent."""
         timeout = self._settings.job_timeout
         timer = asyncio.get_running_loop().call_later(timeout, self.stop, timed_out(timeout))
         try:
@@ -77,10 +82,10 @@ class Run:
         # The prompt only now: a worker frozen since its claim may have lost the lease, and
         # whoever has it would have found and ended a process that is already marked.
         start = Start(process.pid, process.started, prepared.git_head)
-        if await self._recorder.start(self.attempt, start):
-            process.send_input()
-        else:
+        if not await self._recorder.start(self.attempt, start):
             self.stop(LOST)
+        elif self._stopped is None:
+            process.send_input()
         exit_code, stderr = await process.wait()
         return self._judge(observer.verdict(exit_code, stderr)), exit_code
 
@@ -89,17 +94,27 @@ class Run:
         if self._stopped is not None:
             return None
         self._preparing = in_own_thread(
-            lambda: prepare(self._claim, self._settings), discard=self._discard
+            lambda: prepare(self._claim, self._settings, lambda: not self._is_given_up),
+            discard=self._discard,
         )
         await asyncio.wait({self._preparing})
-        return None if self._preparing.cancelled() else self._preparing.result()
+        return None if self._is_given_up else self._preparing.result()
+
+    def _give_up(self) -> None:
+        """The project's disk hangs: the attempt is closed, and nothing of it may begin later."""
+        if self._preparing is not None and self._preparing.cancel():
+            self._is_given_up = True
 
     def _discard(self, prepared: Prepared) -> None:
         """End a process that came after the attempt had been given up: it never got its prompt."""
         process = self._attach(prepared, lambda line, cut: None)
         process.stop(0)
-        _discarded.add(task := asyncio.ensure_future(process.wait()))
+        _discarded.add(task := asyncio.ensure_future(self._clean_up(process)))
         task.add_done_callback(_discarded.discard)
+
+    async def _clean_up(self, process: AgentProcess) -> None:
+        await process.wait()
+        remove_private_files(self._settings, self.attempt.pk)
 
     def _attach(self, prepared: Prepared, on_line: Callable[[bytes, bool], None]) -> AgentProcess:
         self._process = AgentProcess.attach(
@@ -192,7 +207,7 @@ class Run:
         self._recorder.add(self.attempt, message)
 
 
-_discarded: set[asyncio.Future[tuple[int, str]]] = set()
+_discarded: set[asyncio.Future[None]] = set()
 """Tasks that end processes; asyncio itself keeps no reference to them."""
 
 

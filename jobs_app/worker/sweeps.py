@@ -49,9 +49,7 @@ def abandoned_here(own_worker: str, *, by_silence: bool) -> list[JobAttempt]:
 
 def end_run(attempt: JobAttempt) -> bool:
     """True when nothing of the attempt is left on this machine."""
-    logger.warning(
-        "The remaining processes of attempt %s were ended: its worker is gone.", attempt.pk
-    )
+    logger.warning("What is left of attempt %s on this host is ended.", attempt.pk)
     if attempt.boot_id == this_host().boot_id:
         try:
             tree.end_marked(attempt.pk)

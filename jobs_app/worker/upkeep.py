@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """`running` gives the attempts that run here, `lose` ends one whose lease is lost."""
+    """`running` gives the attempts that run here, `end_lost` ends one whose lease is lost."""
 
     def __init__(
         self,
@@ -38,13 +38,13 @@ class Upkeep:
         settings: WorkerSettings,
         *,
         running: Callable[[], set[str]],
-        lose: Callable[[str], None],
+        end_lost: Callable[[str], None],
     ) -> None:
         self._row = row
         self._database = database
         self._settings = settings
         self._running = running
-        self._lose = lose
+        self._end_lost = end_lost
         self._pulse = Pulse(settings.worker_timeout)
 
     @property
@@ -81,7 +81,7 @@ class Upkeep:
                 continue
             self._pulse.beat(began)
             for attempt_id in running - held:
-                self._lose(attempt_id)
+                self._end_lost(attempt_id)
             unknown = held - self._running()
             await self._give_back(unknown & unknown_before)
             unknown_before = unknown
@@ -104,7 +104,7 @@ class Upkeep:
                 await asyncio.sleep(pause)  # a worker that was frozen finds its database now
             if self.is_cut_off:
                 for attempt_id in self._running():
-                    self._lose(attempt_id)
+                    self._end_lost(attempt_id)
 
     # --- rescue -------------------------------------------------------------
 
@@ -166,4 +166,6 @@ def _beat(worker: Worker) -> set[str]:
 
 
 def _release(attempt_id: str) -> None:
-    leases.release(JobAttempt.objects.select_related("job", "session").get(pk=attempt_id))
+    attempts = JobAttempt.objects.open().filter(pk=attempt_id)
+    for attempt in attempts.select_related("job", "session"):  # none if it was just deleted
+        leases.release(attempt)

@@ -95,12 +95,12 @@ def fragment_context(request: HttpRequest, session: Session) -> dict[str, Any]:
 
 
 def _hosts(session: Session, manned: set[str]) -> dict[str, Any]:
-    """Where the session is at home, whether a worker runs there, and where else one does."""
-    home = SessionHost.objects.filter(session=session).values_list("host", flat=True).first()
+    """The session's host, whether a worker runs there, and where else one does."""
+    host = SessionHost.objects.filter(session=session).values_list("host", flat=True).first()
     return {
-        "home": home,
-        "home_has_worker": home in manned,
-        "other_hosts": sorted(manned - {home}) if home else [],
+        "host": host,
+        "host_has_worker": host in manned,
+        "other_hosts": sorted(manned - {host}) if host else [],
     }
 
 

@@ -20,7 +20,6 @@ from sessions_app.projects.files import read_start
 TIMEOUT = 5
 OUTPUT_LIMIT = 4096
 PACKED_LIMIT = 16 * 1024 * 1024
-QUICK_LIMIT = 256 * 1024
 REFERENCE_DEPTH = 5
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 CREDENTIALS = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/]*@", re.IGNORECASE)
@@ -75,15 +74,6 @@ class Repository:
 
     git_dir: str
     common: str
-
-    @property
-    def is_quick(self) -> bool:
-        """Whether its HEAD is read in microseconds: a worker asks twice for each attempt."""
-        try:
-            size = os.stat(os.path.join(self.common, "packed-refs")).st_size
-        except OSError:  # usually there is none
-            size = 0
-        return size < QUICK_LIMIT and not self._has_reftable
 
     @property
     def _has_reftable(self) -> bool:

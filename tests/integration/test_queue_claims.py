@@ -44,7 +44,7 @@ def test_a_claim_marks_job_and_session_as_working(session, worker):
 def test_only_a_claim_does_not_wait_for_the_disk(session, worker, monkeypatch, is_in_vain):
     Job.objects.enqueue(session, "Do it")
     if is_in_vain:
-        monkeypatch.setattr(leases, "_give_homes", fails)
+        monkeypatch.setattr(leases, "_note_hosts", fails)
     with CaptureQueriesContext(connection) as captured:
         attempts = claim(worker)
     assert bool(attempts) is not is_in_vain

@@ -30,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         logging.captureWarnings(True)
-        processor = JobProcessor(options["concurrency"], drain=options["drain"])
+        processor = JobProcessor(options["concurrency"], until_empty=options["drain"])
         try:
             asyncio.run(processor.run())
         except WorkerFailed as error:

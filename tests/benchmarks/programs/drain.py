@@ -13,7 +13,7 @@ def main(directory: str, count: int, sessions: int, concurrency: int, null: bool
     filling.enqueue(filling.sessions(directory, sessions), count, max_attempts=1)
     with null_agent.installed() if null else nullcontext():
         began = time.perf_counter()
-        asyncio.run(JobProcessor(concurrency, drain=True).run())
+        asyncio.run(JobProcessor(concurrency, until_empty=True).run())
         seconds = time.perf_counter() - began
     status = JobStatus.COMPLETED if null else JobStatus.FAILED  # /bin/true answers nothing
     if Job.objects.filter(status=status).count() != count:
