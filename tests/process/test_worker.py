@@ -113,7 +113,7 @@ def test_the_first_signal_lets_running_jobs_finish_and_takes_no_more(site, tmp_p
         wait_for(lambda: starts_and_ends(log) == ["start"])
         second = site.submit(site.session("two"), directive(log=str(log)))
         worker.send_signal(signal.SIGTERM)
-        wait_for(lambda: "Stopping when" in site.log())
+        wait_for(lambda: "Stopping once" in site.log())
         gate.touch()
         assert worker.wait(30) == 0
     assert site.job(first)["status"] == "completed"
@@ -127,7 +127,7 @@ def test_the_second_signal_gives_the_jobs_back_without_loss_of_an_attempt(site, 
     with site.worker() as worker:
         wait_for(lambda: starts_and_ends(log) == ["start"])
         worker.send_signal(signal.SIGINT)
-        wait_for(lambda: "Stopping when" in site.log())
+        wait_for(lambda: "Stopping once" in site.log())
         assert stop(worker, signal.SIGINT) == 0
     row = site.job(job)
     assert (row["status"], row["attempts"], row["next_retry_at"]) == ("pending", 0, None)
