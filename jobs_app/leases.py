@@ -117,7 +117,7 @@ def _take(worker: Worker, jobs: Sequence[Job], now: datetime) -> list[Claim]:
         job.started_at, job.next_retry_at = now, None
     _update_jobs((*TAKEN, "data"), shown, batch)
     _update_jobs(TAKEN, [job for job in jobs if job not in shown], batch)
-    _note_hosts(worker.host, jobs, batch)
+    _note_hosts(worker.host, [job for job in jobs if not known[job.pk].has_host], batch)
     changes.announce(changes.RUNS, batch)
     batch.write()
     return [Claim(attempt, known[attempt.job_id]) for attempt in attempts]
@@ -170,8 +170,7 @@ def _update_jobs(names: Sequence[str], jobs: Sequence[Job], batch: Batch) -> Non
 
 def _note_hosts(host: str, jobs: Sequence[Job], batch: Batch) -> None:
     """The host that runs a session first becomes the session's host."""
-    new = [job.session_id for job in jobs if not hasattr(job.session, "own_host")]
-    rows = [(new_id(), session_id, host) for session_id in new]
+    rows = [(new_id(), job.session_id, host) for job in jobs]
     batch.insert(SessionHost, ("id", "session_id", "host"), rows)
 
 

@@ -78,11 +78,15 @@ def lock(rows: "models.QuerySet[Any]") -> None:
         list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk"))
 
 
+def among(keys: Sequence[str]) -> str:
+    """What follows IN, with a place for each of these keys."""
+    return f"({', '.join(['%s'] * len(keys))})"
+
+
 def select_among(statement: str, keys: Sequence[str]) -> list[tuple[Any, ...]]:
     """The rows of a statement in which `{keys}` stands for these keys, as in `IN {keys}`."""
-    marks = f"({', '.join(['%s'] * len(keys))})"
     with connection.cursor() as cursor:
-        cursor.execute(statement.format(keys=marks), keys)
+        cursor.execute(statement.format(keys=among(keys)), keys)
         return cursor.fetchall()
 
 

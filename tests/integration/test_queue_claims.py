@@ -128,7 +128,7 @@ def test_a_conversation_is_resumed_only_where_the_agent_has_answered_in_it(sessi
         say(session, kind, "never")
     Job.objects.enqueue(session, "one")
     (claimed,) = leases.claim(worker)
-    assert claimed.facts == Facts(0, None, False, None)
+    assert claimed.facts == Facts(0, None, False, False, None)
     say(session, "assistant", "first")
     say(session, "system", "never")
     left = {"provider_session_id": "first", "raw_usage": {"in": 7}}
@@ -136,12 +136,12 @@ def test_a_conversation_is_resumed_only_where_the_agent_has_answered_in_it(sessi
     trust([session.project_path], by="test")
     Job.objects.enqueue(session, "two")
     (claimed,) = leases.claim(worker)
-    assert claimed.facts == Facts(0, "first", True, {"in": 7})
+    assert claimed.facts == Facts(0, "first", True, True, {"in": 7})
     end(claimed.attempt, Outcome.SUCCEEDED)
     say(session, "result", "second")
     Job.objects.enqueue(session, "three")
     (claimed,) = leases.claim(worker)
-    assert claimed.facts == Facts(0, "second", True, None)
+    assert claimed.facts == Facts(0, "second", True, True, None)
 
 
 def test_what_was_claimed_is_whole_and_asks_the_database_for_nothing(session, worker):
