@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple, TypeAlias
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from jobs_app import claiming
@@ -28,7 +28,7 @@ from sessions_app import changes, transcript
 from sessions_app.ids import new_id
 from sessions_app.models import MessageType
 from sessions_app.providers import Usage, events
-from sessions_app.storage import Batch, lock, transaction_without_wait
+from sessions_app.storage import Batch, lock, select_among, transaction_without_wait
 from sessions_app.transcript import NewMessage, State
 
 BACKOFF_CAP = timedelta(minutes=10)
@@ -53,6 +53,20 @@ CLOSED = (
     "output_tokens",
     "reasoning_tokens",
 )
+
+
+# A queryset takes ten times as long for it, which was two fifths of storing what a busy
+# worker's attempts leave.
+HELD = {
+    "sqlite": """
+SELECT id, worker_id, cancel_requested_at IS NOT NULL FROM job_attempts
+WHERE finished_at IS NULL AND id IN {keys} ORDER BY id
+""",
+    "postgresql": """
+SELECT id, worker_id, cancel_requested_at IS NOT NULL FROM job_attempts
+WHERE finished_at IS NULL AND id IN {keys} ORDER BY id FOR UPDATE
+""",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +248,8 @@ def failure_message(attempt: JobAttempt, error: str, detail: str = "") -> NewMes
 def _held(attempts: Iterable[JobAttempt]) -> dict[str, bool]:
     """The held ones among these attempts, locked, and whether each was asked to cancel."""
     holders = {attempt.pk: attempt.worker_id for attempt in attempts}
-    found = JobAttempt.objects.open().filter(pk__in=holders).order_by("pk").select_for_update()
-    rows = found.values_list("pk", "worker_id", "cancel_requested_at")
-    return {pk: asked is not None for pk, worker_id, asked in rows if holders[pk] == worker_id}
+    rows = select_among(HELD[connection.vendor], list(holders)) if holders else []
+    return {pk: bool(asked) for pk, worker_id, asked in rows if holders[pk] == worker_id}
 
 
 def _start(starts: Sequence[tuple[JobAttempt, Start]], batch: Batch) -> None:

@@ -3,17 +3,25 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
 from jobs_app import claiming, leases
 from jobs_app.claiming import Claim
-from jobs_app.models import Job, JobAttempt, Worker
+from jobs_app.models import Job, Worker
 from sessions_app.changes import SLOW_POLL
 from sessions_app.models import SessionState
 
 PAUSE = 0.05
 """Seconds after a claim until the next look: what was claimed starts first."""
+
+
+# At each look of a busy worker: a queryset takes ten times as long, a fifth of the look.
+CANCELLED = """
+SELECT id FROM job_attempts
+WHERE worker_id = %s AND finished_at IS NULL AND cancel_requested_at IS NOT NULL
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +50,9 @@ def look(worker: Worker, free: int, *, until_empty: bool = False) -> Look:
 
 
 def _cancelled(worker: Worker) -> list[str]:
-    asked = JobAttempt.objects.held_by(worker.pk).filter(cancel_requested_at__isnull=False)
-    return list(asked.values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(CANCELLED, [worker.pk])
+        return [pk for (pk,) in cursor.fetchall()]
 
 
 def _has_unfinished(worker: Worker) -> bool:
