@@ -23,11 +23,11 @@ class Act:
     statuses: tuple[JobStatus, ...]
     """It is offered for jobs in these."""
     done: str
-    """Of jobs that it changed, behind their number; with a capital, the entry in their log."""
+    """Of jobs that it changed, after their number; with a capital, the entry in their log."""
     unfit: str
-    """Of jobs that it left as they were, behind their number."""
+    """Of jobs that it left as they were, after their number."""
     reason: str
-    """Why it left them, behind "skipped:"."""
+    """Why it left them, after "skipped:"."""
     granted: str
     """The whole answer to a person who did it to one job."""
     too_late: str

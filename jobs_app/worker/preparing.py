@@ -43,6 +43,7 @@ def prepare(claim: Claim, settings: WorkerSettings, is_wanted: Callable[[], bool
     directory = directories.open_project(turn.project_path)
     try:
         if not is_wanted():
+            remove_private_files(settings, turn.attempt_id)  # made by `launch` just now
             raise GivenUp
         spawned = spawn(command, directory, turn.attempt_id, umask=settings.agent_umask)
     finally:

@@ -43,7 +43,6 @@ class Run:
         self._stopped: Verdict | None = None
         self._preparing: asyncio.Future[Prepared] | None = None
         self._process: AgentProcess | None = None
-        self._is_given_up = False
         self._conversation: str | None = None
 
     def stop(self, verdict: Verdict) -> None:
@@ -56,7 +55,7 @@ class Run:
         self._stopped = self._stopped or verdict
         if self._preparing is not None:
             patience = min(HANG_PATIENCE, self._grace(verdict))
-            asyncio.get_running_loop().call_later(patience, self._give_up)
+            asyncio.get_running_loop().call_later(patience, self._preparing.cancel)
 
     async def execute(self) -> None:
         """Run the agent and close the attempt, whatever goes wrong with the agent."""
@@ -76,7 +75,7 @@ class Run:
         """Start the agent, read it to its end, and judge."""
         prepared = await self._prepare()
         if prepared is None:
-            return self._judge(LOST), None
+            return self._stopped or LOST, None
         observer = AGENTS[self.attempt.session.provider].observer(prepared.turn)
         process = self._attach(prepared, self._line_reader(observer))
         # The prompt only now: a worker frozen since its claim may have lost the lease, and
@@ -100,10 +99,10 @@ class Run:
         await asyncio.wait({self._preparing})
         return None if self._is_given_up else self._preparing.result()
 
-    def _give_up(self) -> None:
+    @property
+    def _is_given_up(self) -> bool:
         """The project's disk hangs: the attempt is closed, and nothing of it may begin later."""
-        if self._preparing is not None and self._preparing.cancel():
-            self._is_given_up = True
+        return self._preparing is not None and self._preparing.cancelled()
 
     def _discard(self, prepared: Prepared) -> None:
         """End a process that came after the attempt had been given up: it never got its prompt."""

@@ -18,18 +18,17 @@ def gate(tmp_path):
     return tmp_path / "gate"
 
 
+def hanging(site, gate) -> list[str]:
+    """The program `manage.py`, for which the project `slow` hangs until the gate is there."""
+    slow = str(site.projects / "slow")
+    return [sys.executable, "-m", "tests.process.hanging", slow, str(gate)]
+
+
 @pytest.fixture
 def worker(site, gate):
     """A worker for which the project `slow` hangs until the gate is there."""
-    hanging = (
-        sys.executable,
-        "-m",
-        "tests.process.hanging",
-        str(site.projects / "slow"),
-        str(gate),
-    )
     timeout = {"POKECODE_WORKER_TIMEOUT": str(TIMEOUT)}
-    with site.worker("--concurrency=3", program=hanging, **timeout) as process:
+    with site.worker("--concurrency=3", program=hanging(site, gate), **timeout) as process:
         yield process
 
 
@@ -45,6 +44,7 @@ def heartbeat(site):
 
 def test_other_runs_heartbeats_and_cancels_go_on(site, gate, worker):
     slow, quick = site.session("slow"), site.session("quick")
+    (site.projects / "slow" / "CLAUDE.md").write_text("Be brief.")  # it goes into a private file
     stuck = site.submit(slow, "Look around")
     hung(site, stuck)
     began = heartbeat(site)
@@ -61,6 +61,7 @@ def test_other_runs_heartbeats_and_cancels_go_on(site, gate, worker):
     following = site.submit(slow, "Look again")
     site.wait_for_status(following, "completed")
     assert processes_of_run(site.attempts(stuck)[0]["id"]) == []
+    assert list((site.database.data_directory / "runs").iterdir()) == []
 
 
 def test_a_disk_that_is_only_slow_delays_its_run(site, gate, worker):
@@ -72,14 +73,7 @@ def test_a_disk_that_is_only_slow_delays_its_run(site, gate, worker):
 
 
 def test_a_run_that_hangs_for_longer_than_its_time_fails(site, gate):
-    hanging = (
-        sys.executable,
-        "-m",
-        "tests.process.hanging",
-        str(site.projects / "slow"),
-        str(gate),
-    )
-    with site.worker(program=hanging, POKECODE_JOB_TIMEOUT="1"):
+    with site.worker(program=hanging(site, gate), POKECODE_JOB_TIMEOUT="1"):
         job = site.submit(site.session("slow"), "Look around")
         row = site.wait_for_status(job, "failed")
     assert row["error"] == "The agent was stopped after 1 s (POKECODE_JOB_TIMEOUT)."
