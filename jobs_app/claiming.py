@@ -19,7 +19,7 @@ from django.db import connection
 
 from jobs_app.models import Job, JobAttempt, JobStatus
 from sessions_app.models import Session
-from sessions_app.storage import among, select_among
+from sessions_app.storage import among
 
 WINDOW = 100
 """How many of the oldest pending jobs are tried first, in addition to as many as are wanted."""
@@ -118,41 +118,39 @@ FOR UPDATE OF job SKIP LOCKED
 
 RUNNABLE = {"sqlite": RUNNABLE_SQLITE, "postgresql": RUNNABLE_POSTGRESQL}
 
-# Whole rows. As querysets, with select_related and the same conditions, they take the ORM four
-# times as long, 1 ms of a start.
-JOBS = "SELECT * FROM job_queue WHERE id IN {keys} ORDER BY id"
-
-SESSIONS = """
-SELECT session.* FROM sessions AS session
-LEFT JOIN session_hosts AS own ON own.session_id = session.id
-WHERE session.id IN {keys} AND session.state = 'active' AND (own.host IS NULL OR own.host = %s)
+# Whole rows, and beside them what an attempt needs to know. As querysets with the same
+# conditions and annotations they take the ORM ten times as long, 3 ms of a start.
+JOBS = """
+SELECT
+    job.*,
+    (SELECT MAX(run.number) FROM job_attempts AS run WHERE run.job_id = job.id) AS last_run
+FROM job_queue AS job WHERE job.id IN {keys} ORDER BY job.id
 """
 
-# What an attempt at a claimed job needs to know besides its rows. Written as SQL: as
-# annotations of a queryset the same takes the ORM ten times as long, 2 ms of a start.
 # An id in a system or error event alone is not a conversation to resume: an agent that failed
 # to log in names one that was never kept. Ordering by the session too keeps PostgreSQL from
 # walking the primary key through all sessions' messages.
-FACTS = """
+SESSIONS = """
 SELECT
-    job.id,
-    (SELECT MAX(run.number) FROM job_attempts AS run WHERE run.job_id = job.id),
+    session.*,
     (SELECT message.provider_session_id FROM session_messages AS message
-     WHERE message.session_id = job.session_id
+     WHERE message.session_id = session.id
        AND message.type IN ('assistant', 'user', 'result')
        AND message.provider_session_id IS NOT NULL
-     ORDER BY message.session_id DESC, message.id DESC LIMIT 1),
-    EXISTS (SELECT 1 FROM project_trusts AS trust WHERE trust.path = session.project_path),
-    EXISTS (SELECT 1 FROM session_hosts AS own WHERE own.session_id = job.session_id),
-    metered.raw_usage,
-    metered.provider_session_id
-FROM job_queue AS job
-JOIN sessions AS session ON session.id = job.session_id
+     ORDER BY message.session_id DESC, message.id DESC LIMIT 1) AS conversation,
+    EXISTS (
+        SELECT 1 FROM project_trusts AS trust WHERE trust.path = session.project_path
+    ) AS is_trusted,
+    own.id IS NOT NULL AS has_host,
+    metered.raw_usage AS usage,
+    metered.provider_session_id AS metered
+FROM sessions AS session
+LEFT JOIN session_hosts AS own ON own.session_id = session.id
 LEFT JOIN job_attempts AS metered ON metered.id = (
     SELECT MAX(run.id) FROM job_attempts AS run
-    WHERE run.session_id = job.session_id AND run.raw_usage IS NOT NULL
+    WHERE run.session_id = session.id AND run.raw_usage IS NOT NULL
 )
-WHERE job.id IN {keys}
+WHERE session.id IN {keys} AND session.state = 'active' AND (own.host IS NULL OR own.host = %s)
 """
 
 
@@ -183,9 +181,9 @@ def may_have_runnable(now: datetime, host: str) -> bool:
     return connection.vendor != "sqlite" or bool(_runnable_ids(now, host, 1))
 
 
-def runnable(now: datetime, host: str, limit: int) -> list[Job]:
+def runnable(now: datetime, host: str, limit: int) -> list[tuple[Job, Facts]]:
     """The oldest jobs that may run on this host, locked until the transaction ends, each with
-    its session.
+    its session and what is known about it.
 
     The rows are read once they are locked: what was moved or archived meanwhile is left out.
     """
@@ -195,7 +193,7 @@ def runnable(now: datetime, host: str, limit: int) -> list[Job]:
     here = [job for job in jobs if job.session_id in sessions]
     for job in here:
         job.session = sessions[job.session_id]
-    return here
+    return [(job, _facts(job)) for job in here]
 
 
 def _sessions(ids: Sequence[str], host: str) -> dict[str, Session]:
@@ -204,9 +202,14 @@ def _sessions(ids: Sequence[str], host: str) -> dict[str, Session]:
     return {session.pk: session for session in rows}
 
 
-def known(jobs: Sequence[Job]) -> dict[str, Facts]:
-    """What is known about each of these jobs, by its id."""
-    return {pk: _facts(*row) for pk, *row in select_among(FACTS, [job.pk for job in jobs])}
+def _facts(job: Job) -> Facts:
+    """From what the statements above select beside the rows' own columns."""
+    last_run, known = vars(job)["last_run"], vars(job.session)
+    conversation, usage = known["conversation"], known["usage"]
+    # Usage that was left by another conversation says nothing about this one.
+    previous = _parsed(usage) if usage and known["metered"] == conversation else None
+    is_trusted, has_host = bool(known["is_trusted"]), bool(known["has_host"])
+    return Facts(last_run or 0, conversation, is_trusted, has_host, previous)
 
 
 def _runnable_ids(now: datetime, host: str, limit: int) -> list[str]:
@@ -232,19 +235,6 @@ def _is_longer_than(window: int, found: list[tuple[str, int]]) -> bool:
     # In no order, for which SQLite would sort them all.
     pending = Job.objects.filter(status=JobStatus.PENDING).order_by().values_list("pk")
     return bool(pending[window - 1 : window])
-
-
-def _facts(
-    last_run: int | None,
-    conversation: str | None,
-    is_trusted: int,
-    has_host: int,
-    usage: str | None,
-    metered: str | None,
-) -> Facts:
-    # Usage that was left by another conversation says nothing about this one.
-    previous = _parsed(usage) if usage and metered == conversation else None
-    return Facts(last_run or 0, conversation, bool(is_trusted), bool(has_host), previous)
 
 
 def _parsed(usage: str) -> Any:

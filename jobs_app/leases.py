@@ -113,28 +113,29 @@ def claim(worker: Worker, limit: int = 1) -> list[Claim]:
     now = timezone.now()
     try:
         # The agent gets its prompt once its start is stored, and that waits for the disk.
-        with transaction_without_wait():
-            jobs = claiming.runnable(now, worker.host, limit)
-            return _take(worker, jobs, now) if jobs else []
+        with transaction_without_wait() as batch:
+            found = claiming.runnable(now, worker.host, limit)
+            return _take(worker, found, now, batch) if found else []
     except IntegrityError:  # another worker, or a move, was faster
         return []
 
 
-def _take(worker: Worker, jobs: Sequence[Job], now: datetime) -> list[Claim]:
-    known = claiming.known(jobs)
-    attempts = [_attempt(worker, job, known[job.pk], now) for job in jobs]
-    batch = Batch()
-    batch.insert(JobAttempt, OPENED, _values(OPENED, attempts))
+def _take(
+    worker: Worker, found: Sequence[tuple[Job, Facts]], now: datetime, batch: Batch
+) -> list[Claim]:
+    jobs = [job for job, _ in found]
+    claims = [Claim(_attempt(worker, job, facts, now), facts) for job, facts in found]
+    batch.insert(JobAttempt, OPENED, _values(OPENED, (claim.attempt for claim in claims)))
     shown = _show_prompts(jobs, batch)
     for job in jobs:
         job.status, job.attempts = JobStatus.PROCESSING, job.attempts + 1
         job.started_at, job.next_retry_at = now, None
-    _update_jobs((*TAKEN, "data"), shown, batch)
-    _update_jobs(TAKEN, [job for job in jobs if job not in shown], batch)
-    _note_hosts(worker.host, [job for job in jobs if not known[job.pk].has_host], batch)
+    _update_jobs((*TAKEN, "data"), shown.values(), batch)
+    _update_jobs(TAKEN, [job for job in jobs if job.pk not in shown], batch)
+    _note_hosts(worker.host, [job for job, facts in found if not facts.has_host], batch)
     changes.announce(changes.RUNS, batch)
     batch.write()
-    return [Claim(attempt, known[attempt.job_id]) for attempt in attempts]
+    return claims
 
 
 def _attempt(worker: Worker, job: Job, facts: Facts, now: datetime) -> JobAttempt:
@@ -149,8 +150,9 @@ def _attempt(worker: Worker, job: Job, facts: Facts, now: datetime) -> JobAttemp
     )
 
 
-def _show_prompts(jobs: Sequence[Job], batch: Batch) -> list[Job]:
-    """Make a message for each prompt that has none; returns their jobs, whose data now names it.
+def _show_prompts(jobs: Sequence[Job], batch: Batch) -> dict[str, Job]:
+    """Make a message for each prompt that has none; returns their jobs by id: the data of each
+    now names its message.
 
     Wrong data (changed behind our back) shows nothing here and fails when it is run.
     """
@@ -168,7 +170,7 @@ def _show_prompts(jobs: Sequence[Job], batch: Batch) -> list[Job]:
     ids = transcript.store(messages, batch, states)
     for job, message_id in zip(new, ids, strict=True):
         job.data["messageId"] = message_id
-    return new
+    return {job.pk: job for job in new}
 
 
 def _is_new(data: Any) -> bool:
@@ -178,7 +180,7 @@ def _is_new(data: Any) -> bool:
     return False
 
 
-def _update_jobs(names: Sequence[str], jobs: Sequence[Job], batch: Batch) -> None:
+def _update_jobs(names: Sequence[str], jobs: Iterable[Job], batch: Batch) -> None:
     batch.update(Job, names, _values((*names, "id"), jobs))
 
 

@@ -37,22 +37,21 @@ PLAIN = {"TextField", "IntegerField", "BigIntegerField"}
 
 
 @contextmanager
-def transaction_without_wait() -> Iterator[None]:
-    """A transaction whose commit does not wait for the disk.
+def transaction_without_wait() -> Iterator["Batch"]:
+    """A transaction whose commit does not wait for the disk, and the batch to write in it.
 
     Everybody sees it once it is committed, and the death of this program cannot undo it. After
     a power cut, or the death of PostgreSQL itself, it is there if a later, ordinary one is.
     Within another transaction it is part of that one, and as durable.
     """
     if connection.in_atomic_block:
-        yield
+        yield Batch()
     elif connection.vendor == "postgresql":
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL synchronous_commit = off")
-            yield
+        with transaction.atomic():
+            yield Batch(waits=False)
     else:
         with _sqlite_synchronous("NORMAL"), transaction.atomic():
-            yield
+            yield Batch()
 
 
 @contextmanager
@@ -98,9 +97,11 @@ class Batch:
     in the middle of one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, waits: bool = True) -> None:
+        """Without `waits` the commit does not wait for PostgreSQL's disk."""
         self._writes: list[_Write] = []
         self._channels: list[str] = []
+        self._waits = waits
 
     def insert(
         self, model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]
@@ -154,11 +155,15 @@ class Batch:
             else:
                 parts.append(f"write{number} AS ({statement.text})")
                 values += [list(column) for column in zip(*rows, strict=True)]
-        calls = ", ".join(["pg_notify(%s, '')"] * len(self._channels)) or "1"
-        if parts or self._channels:
+        calls = ["pg_notify(%s, '')"] * len(self._channels)
+        if not self._waits:  # in the same statement: one more would be a round trip
+            calls.append("set_config('synchronous_commit', 'off', true)")
+        if parts or calls:
             start = f"WITH {', '.join(parts)} " if parts else ""
             with connection.cursor() as cursor:
-                cursor.execute(f"{start}SELECT {calls}", [*values, *self._channels])
+                cursor.execute(
+                    f"{start}SELECT {', '.join(calls) or '1'}", [*values, *self._channels]
+                )
 
 
 class _Statement(NamedTuple):

@@ -18,6 +18,7 @@ from jobs_app.worker.looking import Look, look
 from jobs_app.worker.recorder import Recorder
 from jobs_app.worker.run import Run
 from jobs_app.worker.settings import WorkerSettings
+from jobs_app.worker.threads import ProjectThread
 from jobs_app.worker.upkeep import Upkeep, new_worker
 from sessions_app import changes
 
@@ -55,6 +56,7 @@ class JobProcessor:
             self._database if is_alone else DatabaseThread(self._settings.worker_timeout)
         )
         self._recorder = Recorder(self._recording, self._settings.data_directory, self._end_lost)
+        self._project_thread = ProjectThread()
         self._upkeep = Upkeep(
             self._row,
             self._database,
@@ -150,7 +152,8 @@ class JobProcessor:
 
     def _start(self, claim: Claim) -> None:
         attempt_id = claim.attempt.pk
-        run = self._runs[attempt_id] = Run(claim, self._recorder, self._settings)
+        run = Run(claim, self._recorder, self._settings, self._project_thread)
+        self._runs[attempt_id] = run
         if self._is_interrupting:  # the claim was under way when it was interrupted
             run.stop(INTERRUPTED)
         task = asyncio.create_task(run.execute(), name=f"run {attempt_id}")
@@ -204,3 +207,4 @@ class JobProcessor:
             await self._database(self._row.delete)
         for thread in {self._database, self._recording}:
             thread.close()
+        self._project_thread.close()

@@ -16,7 +16,7 @@ from jobs_app.processes.process import AgentProcess
 from jobs_app.worker.preparing import Prepared, git_head, prepare, remove_private_files
 from jobs_app.worker.recorder import Recorder
 from jobs_app.worker.settings import WorkerSettings
-from jobs_app.worker.threads import in_own_thread
+from jobs_app.worker.threads import ProjectThread
 from sessions_app.models import MessageType
 from sessions_app.providers import PROVIDERS, Meter, events
 from sessions_app.transcript import NewMessage
@@ -34,11 +34,18 @@ logger = logging.getLogger(__name__)
 class Run:
     """One attempt from claim to close; `stop` may come at any moment of it."""
 
-    def __init__(self, claim: Claim, recorder: Recorder, settings: WorkerSettings) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        recorder: Recorder,
+        settings: WorkerSettings,
+        project_thread: ProjectThread,
+    ) -> None:
         self.attempt = claim.attempt
         self._claim = claim
         self._recorder = recorder
         self._settings = settings
+        self._project_thread = project_thread
         self._meter: Meter | None = None
         self._stopped: Verdict | None = None
         self._preparing: asyncio.Future[Prepared] | None = None
@@ -92,7 +99,7 @@ class Run:
         """The agent's process, or None if the attempt was stopped before there was one."""
         if self._stopped is not None:
             return None
-        self._preparing = in_own_thread(
+        self._preparing = self._project_thread.run(
             lambda: prepare(self._claim, self._settings, lambda: not self._is_given_up),
             discard=self._discard,
         )
@@ -180,7 +187,7 @@ class Run:
     async def _git_head(self) -> str | None:
         if self._process is None:  # nothing ran, and the project's disk may be why
             return None
-        head = in_own_thread(lambda: git_head(self.attempt.session.project_path))
+        head = self._project_thread.run(lambda: git_head(self.attempt.session.project_path))
         await asyncio.wait({head}, timeout=GIT_PATIENCE)
         return head.result() if head.done() else None
 

@@ -59,7 +59,7 @@ def fails(*arguments):
     raise IntegrityError
 
 
-NOT_WAITING = {"sqlite": "synchronous = NORMAL", "postgresql": "synchronous_commit = off"}
+NOT_WAITING = {"sqlite": "synchronous = NORMAL", "postgresql": "'synchronous_commit', 'off'"}
 WAITS = {"sqlite": "PRAGMA synchronous", "postgresql": "SHOW synchronous_commit"}
 SQLITE_FULL = 2
 
@@ -113,7 +113,8 @@ def test_a_session_that_another_claim_took_at_once_is_left_alone(session, worker
     Job.objects.enqueue(session, "one")
     (attempt,) = claim(worker)
     second = Job.objects.enqueue(session, "two")
-    monkeypatch.setattr(claiming, "runnable", lambda *arguments: [second])
+    facts = claiming.Facts(0, None, is_trusted=False, has_host=True, previous_usage=None)
+    monkeypatch.setattr(claiming, "runnable", lambda *arguments: [(second, facts)])
     assert claim(worker) == []
     assert list(JobAttempt.objects.open()) == [attempt]
 

@@ -18,8 +18,8 @@ AWKWARD = 'tab\t newline\n back\\slash \\N quote\' "double" {braces} %s %% é \U
 NAMES = ("id", "session_id", "provider", "type", "content_data", "token_count", "created_at")
 
 
-def insert_messages(session, contents: list[str]) -> None:
-    now, batch = timezone.now(), Batch()
+def insert_messages(session, contents: list[str], batch: Batch | None = None) -> None:
+    now, batch = timezone.now(), batch or Batch()
     kind = ("claude-code", "assistant")
     batch.insert(
         SessionMessage, NAMES, [(new_id(), session.pk, *kind, text, None, now) for text in contents]
@@ -98,11 +98,11 @@ def test_a_transaction_that_does_not_wait_leaves_the_connection_as_it_was(sessio
         if connection.vendor == "sqlite":
             cursor.execute(f"PRAGMA synchronous = {mode}")
             ask, told = "PRAGMA synchronous", (mode,)
-        with suppress(ZeroDivisionError), transaction_without_wait():
-            insert_messages(session, ["never"])
+        with suppress(ZeroDivisionError), transaction_without_wait() as batch:
+            insert_messages(session, ["never"], batch)
             raise ZeroDivisionError
-        with transaction_without_wait():
-            insert_messages(session, ["one"])
+        with transaction_without_wait() as batch:
+            insert_messages(session, ["one"], batch)
         cursor.execute(ask)
         assert cursor.fetchone() == told
     assert contents(session) == ["one"]
