@@ -122,8 +122,10 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
 # A visitor is locked out by name and address together, so that somebody guessing
-# from elsewhere does not lock out the owner.
+# from elsewhere does not lock out the owner; an address also for all names together.
+AXES_HANDLER = "pokecode_site.pages.lockout.CountFirst"
 AXES_FAILURE_LIMIT = 5
+LOGIN_ADDRESS_LIMIT = 20
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
