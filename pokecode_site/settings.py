@@ -50,6 +50,7 @@ ALLOWED_HOSTS = env.hosts(
     "POKECODE_ALLOWED_HOSTS", ["pokecode.localhost", "localhost", "127.0.0.1", "[::1]"]
 )
 CSRF_TRUSTED_ORIGINS = env.origins("POKECODE_CSRF_TRUSTED_ORIGINS")
+CSRF_FAILURE_VIEW = "pokecode_site.pages.returning.csrf_failure"
 # Whoever names https:// origins serves over TLS, and over nothing else.
 HTTPS = any(origin.startswith("https:") for origin in CSRF_TRUSTED_ORIGINS)
 
