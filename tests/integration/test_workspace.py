@@ -143,8 +143,10 @@ def test_no_two_fields_of_the_page_have_the_same_id(admin_client, page):
 def test_an_archived_session_takes_no_prompt_and_says_so(admin_client, session, page, prompt):
     Session.objects.update(state="inactive")
     assert "accepts no prompts" in text(admin_client.get(page))
-    shown = text(admin_client.post(prompt, {"prompt": "Go."}))
+    assert "<textarea" not in text(admin_client.get(page)).partition('class="edit-session"')[0]
+    shown = text(admin_client.post(prompt, {"prompt": "Keep this text."}))
     assert "accepts no prompts" in shown
+    assert shown.index("make it active again first.") < shown.index("Keep this text.</textarea>")
     assert not Job.objects.exists()
 
 
