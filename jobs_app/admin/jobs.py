@@ -126,7 +126,8 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
         shown["session"] = job.session_id if job else ""
         request.method, request.GET = "GET", shown  # the page for adding shows its query
         context = {"title": "Queue a new prompt", "is_anew": True}
-        return self.add_view(request, reverse("admin:jobs_app_job_add"), context)
+        target = self.keep_filters(request, reverse("admin:jobs_app_job_add"))
+        return self.add_view(request, target, context)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
@@ -163,7 +164,8 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
         if job is None or not self.has_run_permission(request):
             return []
         fit = [act for act in ACTS.values() if job.status in act.statuses]
-        return [(page_url(Job, job.pk, act.name), act.label) for act in fit]
+        urls = [self.keep_filters(request, page_url(Job, job.pk, act.name)) for act in fit]
+        return [(url, act.label) for url, act in zip(urls, fit, strict=True)]
 
     # --- acts ---
 
@@ -186,7 +188,7 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
         if job is None:
             raise Http404
         self._act(request, act, [job])
-        return HttpResponseRedirect(page_url(Job, job.pk))
+        return HttpResponseRedirect(self.keep_filters(request, page_url(Job, job.pk)))
 
     @admin.action(permissions=["run"], description="Cancel selected jobs")
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from urllib.parse import quote_plus
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -300,6 +301,27 @@ def test_a_button_on_the_page_acts_by_post_alone(admin_client, request, job, but
     assert said(response) == [{"cancel": "1 cancelled.", "retry": "1 queued again."}[button]]
     job.refresh_from_db()
     assert job.status != before
+
+
+def test_the_filters_of_the_list_survive_what_is_done(admin_client, failed, running, pending):
+    filters = "status__exact=failed&q=look"
+    kept = f"_changelist_filters={quote_plus(filters)}"
+    listed = f"{url(Job)}?{filters}"
+    for job, button in ((failed, "retry"), (pending, "cancel"), (running, "cancel")):
+        page = f"{url(Job, 'change', job.pk)}?{kept}"
+        [target] = re.findall(r'<form method="post" action="([^"]*)"', text(admin_client.get(page)))
+        assert target == f"{url(Job, button, job.pk)}?{kept}"
+        assert admin_client.post(target).url == page
+    refused = admin_client.post(f"{url(Job, 'delete', running.pk)}?{kept}", {"post": "yes"})
+    assert refused.url == f"{url(Job, 'change', running.pk)}?{kept}"
+    queue.retry(pending)
+    change = f"{url(Job, 'change', pending.pk)}?{kept}"
+    assert admin_client.post(change, fields(prompt="New")).url == listed
+    offered = admin_client.post(f"{url(Job, 'change', running.pk)}?{kept}", fields(prompt="New"))
+    assert f'action="{url(Job, "add")}?{kept}"' in text(offered)
+    for action in ("cancel_selected", "retry_selected"):
+        data = {"action": action, "_selected_action": [pending.pk]}
+        assert admin_client.post(listed, data).url == listed
 
 
 def test_only_what_is_possible_has_a_button(admin_client, session, worker):
