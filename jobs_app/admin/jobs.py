@@ -7,17 +7,17 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from jobs_app import acts, queue
 from jobs_app.acts import ACTS, CANCEL, RETRY, RUN_JOB, Act, Result
 from jobs_app.admin.forms import JobForm
 from jobs_app.admin.html import outcome, status, timing
+from jobs_app.admin.late_edits import LateEditMixin
 from jobs_app.models import Job, JobAttempt, JobStatus
 from sessions_app.admin.base import BaseAdmin, SessionFilter, SessionLinkMixin, log_changes
 from sessions_app.display.html import (
@@ -33,21 +33,9 @@ from sessions_app.display.html import (
 
 RUNS_SHOWN = 10
 
-LEFT = {
-    None: "This job was deleted while you were editing it.",
-    JobStatus.PROCESSING: "This prompt has started while you were editing it.",
-    JobStatus.COMPLETED: "This prompt has run, and completed, while you were editing it.",
-    JobStatus.FAILED: "This prompt has run, and failed, while you were editing it.",
-    JobStatus.CANCELLED: "This job was cancelled while you were editing it.",
-}
-"""A job's status -> why it can no longer be edited."""
-
-KEPT = "Nothing of it was changed. What you typed is below."
-ANEW = f"{KEPT[:-1]}: you can queue it as a new prompt."
-
 
 @admin.register(Job)
-class JobAdmin(SessionLinkMixin, BaseAdmin):
+class JobAdmin(LateEditMixin, SessionLinkMixin, BaseAdmin):
     form = JobForm
     list_display = ["name", "of_session", "state", "tries", "created", "time", "failure"]
     list_filter = [SessionFilter, "status", "session__provider", "created_at"]
@@ -92,42 +80,6 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
         )
 
     # --- one job's page ---
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Django's; a prompt that left the queue while it was edited is offered as a new one."""
-        if request.method != "POST" or not self._may_edit(request):
-            return super().change_view(request, object_id, form_url, extra_context)
-        with transaction.atomic():  # and the lock keeps it in the queue meanwhile
-            job = Job.objects.select_for_update().filter(pk=unquote(object_id)).first()
-            if job and job.status == JobStatus.PENDING:
-                return super().change_view(request, object_id, form_url, extra_context)
-        why = LEFT[JobStatus(job.status) if job else None]
-        if self.has_add_permission(request):
-            return self._offer_anew(request, job, why)
-        self.message_user(request, f"{why} {KEPT}", messages.WARNING)
-        context = {"kept": request.POST.get("prompt", "")}
-        request.method = "GET"
-        return super().change_view(request, object_id, form_url, context)
-
-    def _may_edit(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request) and self.has_change_permission(request)
-
-    def _offer_anew(self, request: HttpRequest, job: Job | None, why: str) -> HttpResponse:
-        """The page for a new job, with what was typed."""
-        self.message_user(request, f"{why} {ANEW}", messages.WARNING)
-        shown: Any = request.GET.copy()
-        shown.update({name: request.POST.get(name, "") for name in self.edited})
-        shown["session"] = job.session_id if job else ""
-        request.method, request.GET = "GET", shown  # the page for adding shows its query
-        context = {"title": "Queue a new prompt", "is_anew": True}
-        target = self.keep_filters(request, reverse("admin:jobs_app_job_add"))
-        return self.add_view(request, target, context)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
