@@ -20,7 +20,7 @@ LEFT: dict[str, str] = {
 """A job's status -> why it can no longer be edited."""
 
 DELETED = "This job was deleted while you were editing it."
-KEPT = "Nothing of it was changed. What you typed is below."
+KEPT = "Your change was not saved. What you typed is below."
 ANEW = f"{KEPT[:-1]}: you can queue it as a new prompt."
 
 
