@@ -5,7 +5,7 @@ Importing this module makes nothing and changes nothing: see `conf.start`.
 
 from csp.constants import NONE, SELF
 
-from pokecode_site.conf import data_directory, database, env, logs, umask
+from pokecode_site.conf import data_directory, database, env, hostnames, logs, umask
 
 VERSION = "0.1.0"
 
@@ -46,10 +46,9 @@ POKECODE_TRUSTED_PROXIES = env.integer("POKECODE_TRUSTED_PROXIES", 0, minimum=0,
 
 DEBUG = env.boolean("POKECODE_DEBUG")
 SECRET_KEY = env.secret("POKECODE_SECRET_KEY") or data_directory.read_key(POKECODE_DATA_DIR)
-ALLOWED_HOSTS = env.hosts(
-    "POKECODE_ALLOWED_HOSTS", ["pokecode.localhost", "localhost", "127.0.0.1", "[::1]"]
-)
+ALLOWED_HOSTS = hostnames.allowed(is_private=env.boolean("POKECODE_PRIVATE_NAME"), key=SECRET_KEY)
 CSRF_TRUSTED_ORIGINS = env.origins("POKECODE_CSRF_TRUSTED_ORIGINS")
+CSRF_FAILURE_VIEW = "pokecode_site.pages.returning.csrf_failure"
 # Whoever names https:// origins serves over TLS, and over nothing else.
 HTTPS = any(origin.startswith("https:") for origin in CSRF_TRUSTED_ORIGINS)
 
@@ -122,8 +121,10 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
 # A visitor is locked out by name and address together, so that somebody guessing
-# from elsewhere does not lock out the owner.
+# from elsewhere does not lock out the owner; an address also for all names together.
+AXES_HANDLER = "pokecode_site.pages.lockout.CountFirst"
 AXES_FAILURE_LIMIT = 5
+LOGIN_ADDRESS_LIMIT = 20
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
@@ -146,8 +147,12 @@ SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^health/"]  # supervisors ask on loopback, without TLS
-SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+# Browsers remember it for a year, so other names than the site's own are for the operator to say.
+HSTS = env.choice("POKECODE_HSTS", "host", ("off", "host", "subdomains", "preload"))
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS and HSTS != "off" else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HSTS in {"subdomains", "preload"}
+SECURE_HSTS_PRELOAD = HSTS == "preload"
+SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W005", "security.W021"]  # want all of it
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if HTTPS and POKECODE_TRUSTED_PROXIES:

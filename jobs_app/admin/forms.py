@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from jobs_app import queue
 from jobs_app.models import MOST_ATTEMPTS, Job, ProjectTrust, default_max_attempts
 from sessions_app.admin.forms import TOOLS_HELP, LongTextField, ToolsField
+from sessions_app.admin.versions import VersionedForm
 from sessions_app.validation import EMPTY_PROMPT, validate_model, validate_prompt
 
 
@@ -40,7 +41,7 @@ class PromptForm(forms.Form):
             return None
 
 
-class JobForm(PromptForm, forms.ModelForm):
+class JobForm(PromptForm, VersionedForm):
     """A new job, or one that still waits."""
 
     max_attempts = forms.IntegerField(

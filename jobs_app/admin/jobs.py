@@ -17,6 +17,7 @@ from jobs_app import acts, queue
 from jobs_app.acts import ACTS, CANCEL, RETRY, RUN_JOB, Act, Result
 from jobs_app.admin.forms import JobForm
 from jobs_app.admin.html import outcome, status, timing
+from jobs_app.admin.late_edits import LateEditMixin
 from jobs_app.models import Job, JobAttempt, JobStatus
 from sessions_app.admin.base import BaseAdmin, SessionFilter, SessionLinkMixin, log_changes
 from sessions_app.display.html import (
@@ -34,7 +35,7 @@ RUNS_SHOWN = 10
 
 
 @admin.register(Job)
-class JobAdmin(SessionLinkMixin, BaseAdmin):
+class JobAdmin(LateEditMixin, SessionLinkMixin, BaseAdmin):
     form = JobForm
     list_display = ["name", "of_session", "state", "tries", "created", "time", "failure"]
     list_filter = [SessionFilter, "status", "session__provider", "created_at"]
@@ -83,7 +84,11 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return [(None, {"fields": ["session", *self.edited]})]
-        found = [(None, {"fields": self.edited}), ("Progress", {"fields": self.facts})]
+        version = ["version"] if self.has_change_permission(request, obj) else []
+        found = [
+            (None, {"fields": [*self.edited, *version]}),
+            ("Progress", {"fields": self.facts}),
+        ]
         if request.user.has_perm("jobs_app.view_jobattempt"):
             found.append(("Attempts", {"fields": ["runs"]}))
         return found
@@ -111,7 +116,8 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
         if job is None or not self.has_run_permission(request):
             return []
         fit = [act for act in ACTS.values() if job.status in act.statuses]
-        return [(page_url(Job, job.pk, act.name), act.label) for act in fit]
+        urls = [self.keep_filters(request, page_url(Job, job.pk, act.name)) for act in fit]
+        return [(url, act.label) for url, act in zip(urls, fit, strict=True)]
 
     # --- acts ---
 
@@ -134,7 +140,7 @@ class JobAdmin(SessionLinkMixin, BaseAdmin):
         if job is None:
             raise Http404
         self._act(request, act, [job])
-        return HttpResponseRedirect(page_url(Job, job.pk))
+        return HttpResponseRedirect(self.keep_filters(request, page_url(Job, job.pk)))
 
     @admin.action(permissions=["run"], description="Cancel selected jobs")
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:

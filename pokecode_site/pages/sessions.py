@@ -1,6 +1,7 @@
 """The session's page in the admin: the stock form, and around it the workspace."""
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -53,7 +54,7 @@ class WorkspaceAdmin(SessionJobsAdmin):
     def response_post_save_add(self, request: HttpRequest, obj: Session) -> HttpResponseRedirect:
         """To the new session, whose next step is a prompt; the stock goal is the list."""
         if self.has_view_permission(request, obj):
-            return HttpResponseRedirect(workspace.url(obj))
+            return HttpResponseRedirect(self._url(request, obj))
         return super().response_post_save_add(request, obj)
 
     def prompt_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -63,10 +64,10 @@ class WorkspaceAdmin(SessionJobsAdmin):
         job = form.enqueue()
         if job is not None:
             self.log_change(request, session, f"Queued the job {job.pk}.")
-            return HttpResponseRedirect(f"{workspace.url(session)}#prompt")
+            return HttpResponseRedirect(f"{self._url(request, session)}#prompt")
         # The stock view would take the posted prompt for its own form.
         request.method = "GET"
-        return self._page(request, object_id, workspace.url(session), None, form)
+        return self._page(request, object_id, self._url(request, session), None, form)
 
     def job_view(
         self, request: HttpRequest, object_id: str, job_id: str, verb: str
@@ -77,7 +78,7 @@ class WorkspaceAdmin(SessionJobsAdmin):
             raise Http404
         job = get_object_or_404(Job, pk=job_id, session=session)
         _answer(request, ACTS[verb], apply_and_log(request, ACTS[verb], [job]))
-        return HttpResponseRedirect(workspace.url(session))
+        return HttpResponseRedirect(self._url(request, session))
 
     def move_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Let the workers of another host run the session's prompts."""
@@ -90,8 +91,8 @@ class WorkspaceAdmin(SessionJobsAdmin):
             self.log_change(request, session, f"Moved to {host}.")
             messages.success(request, f"The session's prompts run on {visible(host)} from now on.")
         except ValidationError as refusal:
-            return self.refuse(request, refusal, workspace.url(session))
-        return HttpResponseRedirect(workspace.url(session))
+            return self.refuse(request, refusal, self._url(request, session))
+        return HttpResponseRedirect(self._url(request, session))
 
     def events_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return live.respond(self, request, self._session(request, object_id))
@@ -110,7 +111,11 @@ class WorkspaceAdmin(SessionJobsAdmin):
             if request.method == "GET":
                 session.touch()
             context |= workspace.page_context(request, session, prompt_form)
+            context["list_filters"] = dict(parse_qsl(self.get_preserved_filters(request)))
         return super().change_view(request, object_id, form_url, context)
+
+    def _url(self, request: HttpRequest, session: Session) -> str:
+        return self.keep_filters(request, workspace.url(session))
 
     def _session(self, request: HttpRequest, object_id: str, *, runs_code: bool = False) -> Session:
         session = get_object_or_404(Session, pk=unquote(object_id))

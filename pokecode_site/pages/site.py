@@ -1,14 +1,20 @@
-"""The admin site: titles and the dashboard on its first page."""
+"""The admin site: titles, the dashboard on its first page, and what an expired login leads to."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, reverse
 
 from pokecode_site.pages import dashboard
+from pokecode_site.pages.returning import page_of
+
+EXPIRED = "Your login had expired, so nothing was done. Log in, then send it once more."
 
 
 class PokeCodeAdminSite(admin.AdminSite):
@@ -21,6 +27,20 @@ class PokeCodeAdminSite(admin.AdminSite):
     def get_urls(self) -> list[URLPattern | URLResolver]:
         view = self.admin_view(self.dashboard_view)
         return [path("dashboard/", view, name="dashboard"), *super().get_urls()]
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
+        """Django's, which leads a form that came without a login to its own address afterwards."""
+        guarded = super().admin_view(view, cacheable)
+
+        @wraps(view)
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            is_form = request.method == "POST" and request.path != reverse("admin:logout")
+            if not is_form or self.has_permission(request):
+                return guarded(request, *args, **kwargs)
+            messages.warning(request, EXPIRED)
+            return redirect_to_login(page_of(request), reverse("admin:login"))
+
+        return answer
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

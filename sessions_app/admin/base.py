@@ -3,9 +3,11 @@ database cascades, and refusals that are one sentence."""
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
@@ -24,6 +26,10 @@ COUNT_LIMIT = 5000
 ACTION_LIMIT = 900
 """Rows that one action takes: the page that confirms a deletion has a form field for each, and
 Django refuses a form with more than 1,000."""
+
+
+FILTERS = "_changelist_filters"
+"""Django's name for the query of the list from which a person came."""
 
 
 class LimitedPaginator(Paginator):
@@ -72,7 +78,20 @@ class BaseAdmin(admin.ModelAdmin):
         try:
             return super().delete_view(request, object_id, extra_context)
         except ValidationError as refusal:
-            return self.refuse(request, refusal, page_url(self.model, unquote(object_id)))
+            page = page_url(self.model, unquote(object_id))
+            return self.refuse(request, refusal, self.keep_filters(request, page))
+
+    def get_preserved_filters(self, request: HttpRequest) -> str:
+        """Django's; a form that only acts sends them along."""
+        sent = request.POST.get(FILTERS)
+        return super().get_preserved_filters(request) or (
+            urlencode({FILTERS: sent}) if sent else ""
+        )
+
+    def keep_filters(self, request: HttpRequest, url: str) -> str:
+        """An address that leads on to the list as the person has filtered it."""
+        kept = self.get_preserved_filters(request)
+        return str(add_preserved_filters({"preserved_filters": kept, "opts": self.opts}, url))
 
     def refuse(self, request: HttpRequest, refusal: ValidationError, url: str) -> HttpResponse:
         for sentence in refusal.messages:

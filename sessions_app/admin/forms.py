@@ -9,6 +9,7 @@ from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidg
 from django.core.exceptions import ValidationError
 from django.utils.html import format_html
 
+from sessions_app.admin.versions import VersionedForm
 from sessions_app.models import Provider, Session, SessionMessage
 from sessions_app.projects import directories
 from sessions_app.validation import validate_text, validate_tools
@@ -51,7 +52,7 @@ class ToolsField(forms.CharField):
 CONTEXT_HELP = "Told to the agent at the start of the conversation."
 
 
-class SessionForm(forms.ModelForm):
+class SessionForm(VersionedForm):
     name = forms.CharField(widget=AdminTextInputWidget)
     context = LongTextField(required=False, help_text=CONTEXT_HELP)
     allowed_tools = ToolsField()
@@ -117,7 +118,7 @@ class NewSessionForm(forms.ModelForm):
             self.add_error(None, error.messages)
 
 
-class MessageForm(forms.ModelForm):
+class MessageForm(VersionedForm):
     content_data = LongTextField(
         label="Raw event", help_text="A JSON object, as the agent's command-line tool prints it."
     )

@@ -55,6 +55,8 @@ class MessageAdmin(SessionLinkMixin, BaseAdmin):
         conversation = "provider_session_id" if may_edit else "conversation"
         facts = ["of_session", "type", "provider", "created", conversation, "token_count"]
         found = [(None, {"fields": facts}), ("Event", {"fields": ["event"]})]
+        if may_edit:
+            facts.append("version")
         if may_edit and not is_long(obj):
             found.append(("Edit the raw event", {"fields": ["content_data"]}))
         return found

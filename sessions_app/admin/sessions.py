@@ -57,7 +57,7 @@ class SessionAdmin(BaseAdmin):
     ordering = ["-last_accessed_at"]
     actions = ["archive", "activate"]
     fieldsets = [
-        (None, {"fields": ["name", "state", "context", "allowed_tools"]}),
+        (None, {"fields": ["name", "state", "context", "allowed_tools", "version"]}),
         ("Project", {"fields": ["provider", "project", "repository", "branch", "directory"]}),
         (
             "Activity",

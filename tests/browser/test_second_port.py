@@ -1,5 +1,6 @@
 """A development server that an agent started gets no login, whatever its port."""
 
+import itertools
 import shutil
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs Chromium: apt-get install chromium")
 
 
+NAMES = ("localhost", "127.0.0.1", "pokecode.localhost", "pokecode-0.localhost")
+
+
 class Listener(HTTPServer):
     """Remembers the headers of every request."""
 
@@ -30,11 +34,17 @@ class Listener(HTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Sends a browser on to other names of its own, one after the other."""
+
     server: Listener
 
     def do_GET(self) -> None:
         self.server.seen.append(dict(self.headers))
-        self.send_response(200)
+        place = self.path.strip("/")
+        following = dict(itertools.pairwise(NAMES)).get(place)
+        self.send_response(302 if following else 200)
+        if following:
+            self.send_header("Location", f"http://{following}:{self.server.port}/{following}")
         self.end_headers()
 
     def log_message(self, *arguments: object) -> None:
@@ -73,3 +83,23 @@ def test_the_login_made_under_a_shared_name_is_sent_to_no_other_port(tmp_path, l
             page.goto(f"http://{host}:{listener.port}/")
     assert len(listener.seen) >= 2
     assert not any("Cookie" in headers for headers in listener.seen)
+
+
+def test_under_a_private_name_no_redirect_leads_a_login_to_another_port(tmp_path, listener, page):
+    with Up(tmp_path, environment={"POKECODE_PRIVATE_NAME": "1"}) as up:
+        up.wait_until_ready()
+        assert page.goto(f"http://localhost:{up.port}/admin/").status == 400
+        assert up.name not in page.content()
+        page.goto(f"http://{up.name}:{up.port}/admin/")
+        page.fill("input[name=username]", "admin")
+        page.fill("input[name=password]", up.password)
+        page.click("[type=submit]")
+        page.wait_for_selector("#dashboard")
+        assert {cookie["name"] for cookie in page.context.cookies()} >= {"sessionid"}
+        page.goto(f"http://localhost:{listener.port}/localhost")
+        page.wait_for_url(f"http://{NAMES[-1]}:{listener.port}/{NAMES[-1]}")
+        assert {headers["Host"].partition(":")[0] for headers in listener.seen} >= set(NAMES)
+        assert not any("Cookie" in headers for headers in listener.seen)
+        assert up.name not in str(listener.seen)
+        page.goto(f"http://{up.name}:{up.port}/admin/")
+        page.wait_for_selector("#dashboard")

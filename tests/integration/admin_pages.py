@@ -40,6 +40,22 @@ def confirm(client: Client, model: type[Model], rows):
     return act(client, model, "delete_selected", rows, post="yes")
 
 
+def inputs(response) -> dict[str, str]:
+    """What the form of a row's page would send as it stands."""
+    form = response.context["adminform"].form
+    return {field.html_name: _as_sent(field) for field in form}
+
+
+def _as_sent(field) -> str:
+    value = field.value()
+    return "\n".join(value) if isinstance(value, list) else "" if value is None else str(value)
+
+
+def typed(client: Client, row: Model, **changes: str) -> dict[str, str]:
+    """The form of a row's page as it is now, with these changes."""
+    return inputs(client.get(url(type(row), "change", row.pk))) | changes
+
+
 def said(response) -> list[str]:
     """The messages on the page."""
     return [str(message) for message in response.context["messages"]]

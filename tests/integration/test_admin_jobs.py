@@ -1,6 +1,8 @@
 """Jobs in the admin: adding is enqueueing, and every change is a verb of the queue."""
 
 import json
+import re
+from urllib.parse import quote_plus
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -11,7 +13,17 @@ from jobs_app import queue
 from jobs_app.models import MOST_ATTEMPTS, Job, JobAttempt
 from jobs_app.outcomes import Outcome
 from sessions_app.models import Session
-from tests.integration.admin_pages import act, confirm, errors, said, text, url
+from tests.integration.admin_pages import (
+    act,
+    confirm,
+    errors,
+    inputs,
+    said,
+    staff,
+    text,
+    typed,
+    url,
+)
 from tests.leasing import claim, end
 
 
@@ -129,12 +141,106 @@ def test_a_job_that_starts_while_it_is_edited_keeps_its_prompt(
     assert Job.objects.get().prompt == "Look around"
 
 
+LEFT = {
+    "processing": "This prompt has started while you were editing it.",
+    "failed": "This prompt has run, and failed, while you were editing it.",
+    "cancelled": "This job was cancelled while you were editing it.",
+}
+
+
+def leave(job, worker, status):
+    """Take a job that waits to another status."""
+    if status == "cancelled":
+        queue.cancel(job)
+        return
+    [attempt] = claim(worker)
+    if status == "failed":
+        end(attempt, Outcome.FAILED, "No.", permanent=True)
+
+
+@pytest.mark.parametrize("status", LEFT)
+def test_a_prompt_that_left_the_queue_while_it_was_edited_is_offered_as_a_new_one(
+    admin_client, pending, worker, status
+):
+    sent = typed(admin_client, pending, prompt="Look <again>\nand again", model_name="opus")
+    leave(pending, worker, status)
+    page = admin_client.post(url(Job, "change", pending.pk), sent)
+    assert page.status_code == 200
+    [sentence] = said(page)
+    assert sentence.startswith(LEFT[status])
+    assert 'value="Queue as a new prompt"' in text(page)
+    pending.refresh_from_db()
+    assert (pending.prompt, pending.status) == ("Look around", status)
+    assert f'<form action="{url(Job, "add")}"' in text(page)
+    offered = {key: value for key, value in inputs(page).items() if not key.startswith("_")}
+    admin_client.post(url(Job, "add"), {**offered, "_save": "Queue as a new prompt"})
+    [anew] = Job.objects.exclude(pk=pending.pk)
+    assert (anew.prompt, anew.session_id) == ("Look <again>\nand again", pending.session_id)
+    assert anew.data["model"] == "opus"
+    assert anew.data["allowedTools"] == ["Read"]
+
+
+def test_who_may_not_add_jobs_is_shown_what_was_typed(pending, worker):
+    editor = staff("jobs_app.view_job", "jobs_app.change_job", "jobs_app.run_job")
+    sent = typed(editor, pending, prompt="Look again")
+    claim(worker)
+    page = editor.post(url(Job, "change", pending.pk), sent)
+    assert said(page)[0].startswith(LEFT["processing"])
+    assert "Look again</textarea>" in text(page)
+    assert "Queue as a new prompt" not in text(page)
+
+
+def test_a_job_that_was_deleted_while_it_was_edited_keeps_what_was_typed(admin_client, pending):
+    sent = typed(admin_client, pending, prompt="Look again")
+    queue.remove([pending])
+    page = admin_client.post(url(Job, "change", pending.pk), sent)
+    assert said(page)[0].startswith("This job was deleted while you were editing it.")
+    assert inputs(page)["prompt"] == "Look again"
+
+
+def test_the_second_of_two_who_edit_one_job_is_told(admin_client, pending):
+    first = staff("jobs_app.view_job", "jobs_app.change_job", "jobs_app.run_job")
+    address = url(Job, "change", pending.pk)
+    second_sends = typed(admin_client, pending, prompt="The second's words")
+    first_sends = typed(first, pending, prompt="The first's words")
+    assert first.post(address, first_sends).status_code == 302
+    page = admin_client.post(address, second_sends)
+    assert re.search(r"staff1</bdi> changed this at \d\d:\d\d:\d\d UTC while you", errors(page))
+    assert inputs(page)["prompt"] == "The second's words"
+    assert Job.objects.get().prompt == "The first's words"
+    assert admin_client.post(address, inputs(page)).status_code == 302
+    assert Job.objects.get().prompt == "The second's words"
+
+
+def test_a_change_without_a_log_entry_is_told_too(admin_client, pending):
+    sent = typed(admin_client, pending, prompt="From the page")
+    queue.edit(pending, prompt="From the shell")
+    page = admin_client.post(url(Job, "change", pending.pk), sent)
+    assert "Somebody changed this while you were editing it" in errors(page)
+    assert Job.objects.get().prompt == "From the shell"
+
+
+@pytest.mark.parametrize("version", ["nonsense", "1:2", "é\u0000"])
+def test_a_forged_version_is_of_no_version(admin_client, pending, version):
+    sent = typed(admin_client, pending, prompt="New", version=version)
+    page = admin_client.post(url(Job, "change", pending.pk), sent)
+    assert page.status_code == 200
+    assert Job.objects.get().prompt == "Look around"
+
+
+def test_what_a_worker_notes_on_a_job_is_no_change(admin_client, pending, worker):
+    sent = typed(admin_client, pending, prompt="New")
+    [attempt] = claim(worker)
+    end(attempt, Outcome.INTERRUPTED)
+    assert admin_client.post(url(Job, "change", pending.pk), sent).status_code == 302
+    assert "version" not in LogEntry.objects.get().get_change_message()
+
+
 def test_a_job_that_has_started_is_only_shown(admin_client, running):
     page = admin_client.get(url(Job, "change", running.pk))
     assert "Keep busy" in text(page)
     assert "<textarea" not in page.content.decode()
-    response = admin_client.post(url(Job, "change", running.pk), fields(prompt="Changed"))
-    assert response.status_code == 403
+    admin_client.post(url(Job, "change", running.pk), fields(prompt="Changed"))
     running.refresh_from_db()
     assert running.prompt == "Keep busy"
 
@@ -195,6 +301,27 @@ def test_a_button_on_the_page_acts_by_post_alone(admin_client, request, job, but
     assert said(response) == [{"cancel": "1 cancelled.", "retry": "1 queued again."}[button]]
     job.refresh_from_db()
     assert job.status != before
+
+
+def test_the_filters_of_the_list_survive_what_is_done(admin_client, failed, running, pending):
+    filters = "status__exact=failed&q=look"
+    kept = f"_changelist_filters={quote_plus(filters)}"
+    listed = f"{url(Job)}?{filters}"
+    for job, button in ((failed, "retry"), (pending, "cancel"), (running, "cancel")):
+        page = f"{url(Job, 'change', job.pk)}?{kept}"
+        [target] = re.findall(r'<form method="post" action="([^"]*)"', text(admin_client.get(page)))
+        assert target == f"{url(Job, button, job.pk)}?{kept}"
+        assert admin_client.post(target).url == page
+    refused = admin_client.post(f"{url(Job, 'delete', running.pk)}?{kept}", {"post": "yes"})
+    assert refused.url == f"{url(Job, 'change', running.pk)}?{kept}"
+    queue.retry(pending)
+    change = f"{url(Job, 'change', pending.pk)}?{kept}"
+    assert admin_client.post(change, fields(prompt="New")).url == listed
+    offered = admin_client.post(f"{url(Job, 'change', running.pk)}?{kept}", fields(prompt="New"))
+    assert f'action="{url(Job, "add")}?{kept}"' in text(offered)
+    for action in ("cancel_selected", "retry_selected"):
+        data = {"action": action, "_selected_action": [pending.pk]}
+        assert admin_client.post(listed, data).url == listed
 
 
 def test_only_what_is_possible_has_a_button(admin_client, session, worker):

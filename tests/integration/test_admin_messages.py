@@ -11,7 +11,17 @@ from sessions_app.admin import base
 from sessions_app.display.html import SHOWN_LIMIT
 from sessions_app.models import Session, SessionMessage
 from sessions_app.transcript import NewMessage
-from tests.integration.admin_pages import act, confirm, errors, said, staff, text, url
+from tests.integration.admin_pages import (
+    act,
+    confirm,
+    errors,
+    inputs,
+    said,
+    staff,
+    text,
+    typed,
+    url,
+)
 
 
 @pytest.fixture
@@ -46,6 +56,17 @@ def form(message, **changes):
         "token_count": message.token_count or "",
         **changes,
     }
+
+
+def test_the_second_of_two_who_edit_one_message_is_told(admin_client, session, messages):
+    address = url(SessionMessage, "change", messages[0].pk)
+    second_sends = typed(admin_client, messages[0], token_count="99")
+    admin_client.post(address, typed(admin_client, messages[0], content_data=prompt("First")))
+    page = admin_client.post(address, second_sends)
+    assert "admin</bdi> changed this at" in errors(page)
+    assert inputs(page)["token_count"] == "99"
+    assert SessionMessage.objects.get(pk=messages[0].pk).content_data == prompt("First")
+    assert counters(session) == (3, 60)
 
 
 def test_adding_a_message_counts_it_and_places_it_last(admin_client, session, messages):

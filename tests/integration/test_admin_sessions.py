@@ -9,7 +9,17 @@ from jobs_app.models import Job, ProjectTrust
 from sessions_app import transcript
 from sessions_app.models import Session, SessionMessage
 from sessions_app.transcript import NewMessage
-from tests.integration.admin_pages import act, confirm, errors, said, staff, text, url
+from tests.integration.admin_pages import (
+    act,
+    confirm,
+    errors,
+    inputs,
+    said,
+    staff,
+    text,
+    typed,
+    url,
+)
 from tests.leasing import claim
 
 
@@ -64,6 +74,39 @@ def test_a_session_that_cannot_be_is_refused_with_what_was_typed(
     assert complaint in errors(response)
     assert "Kept" in text(response)
     assert not Session.objects.exists()
+
+
+def test_the_second_of_two_who_edit_one_session_is_told(admin_client, session):
+    first = staff("sessions_app.view_session", "sessions_app.change_session", "jobs_app.run_job")
+    address = url(Session, "change", session.pk)
+    second_sends = typed(admin_client, session, context="The second's words")
+    first.post(address, typed(first, session, name="Renamed", context="The first's words"))
+    page = admin_client.post(address, second_sends)
+    assert "staff1</bdi> changed this at" in errors(page)
+    assert inputs(page)["context"] == "The second's words"
+    assert Session.objects.get().context == "The first's words"
+    assert admin_client.post(address, inputs(page)).status_code == 302
+    changed = Session.objects.get()
+    assert (changed.name, changed.context) == (session.name, "The second's words")
+
+
+def test_a_session_that_is_archived_while_it_is_edited_is_not_made_active_again(
+    admin_client, session
+):
+    sent = typed(admin_client, session, name="New name")
+    act(admin_client, Session, "archive", [session])
+    assert "changed this at" in errors(admin_client.post(url(Session, "change", session.pk), sent))
+    assert Session.objects.get().state == "inactive"
+
+
+def test_what_a_worker_does_meanwhile_is_no_change_of_a_session(admin_client, session, worker):
+    sent = typed(admin_client, session, name="New name")
+    queue.enqueue(session, "Work")
+    claim(worker)
+    add_messages(session, 3)
+    assert admin_client.post(url(Session, "change", session.pk), sent).status_code == 302
+    changed = Session.objects.get()
+    assert (changed.name, changed.is_working) == ("New name", True)
 
 
 def test_editing_changes_what_the_form_names_and_nothing_else(admin_client, session, tmp_path):

@@ -119,6 +119,17 @@ def test_a_site_with_a_name_of_its_own_moves_nobody(client, db, settings):
     assert response.status_code == 200
 
 
+def test_a_private_name_is_told_to_nobody_who_does_not_know_it(client, db, settings):
+    settings.ALLOWED_HOSTS = ["pokecode-4f0c.localhost"]
+    for host in ("localhost:8000", "127.0.0.1:8000", "[::1]:8000", "pokecode.localhost:8000"):
+        for path in ("/", "/admin", "/admin/login/", "/static/admin/css/base.css", "/nowhere"):
+            response = client.get(path, headers={"Host": host, **PAGE})
+            assert response.status_code == 400
+            assert "4f0c" not in f"{response.content!r} {response.headers}"
+    known = client.get("/admin/login/", headers={"Host": "pokecode-4f0c.localhost:8000", **PAGE})
+    assert known.status_code == 200
+
+
 def test_the_login_cookie_is_for_this_host_and_for_no_script(owner):
     cookie = log_in().cookies["sessionid"]
     assert cookie["domain"] == ""

@@ -1,6 +1,8 @@
 """A session's page: reading it, queueing a prompt, stopping and retrying jobs, without scripts."""
 
 import re
+from html import unescape
+from urllib.parse import quote_plus
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -143,8 +145,10 @@ def test_no_two_fields_of_the_page_have_the_same_id(admin_client, page):
 def test_an_archived_session_takes_no_prompt_and_says_so(admin_client, session, page, prompt):
     Session.objects.update(state="inactive")
     assert "accepts no prompts" in text(admin_client.get(page))
-    shown = text(admin_client.post(prompt, {"prompt": "Go."}))
+    assert "<textarea" not in text(admin_client.get(page)).partition('class="edit-session"')[0]
+    shown = text(admin_client.post(prompt, {"prompt": "Keep this text."}))
     assert "accepts no prompts" in shown
+    assert shown.index("make it active again first.") < shown.index("Keep this text.</textarea>")
     assert not Job.objects.exists()
 
 
@@ -252,3 +256,28 @@ def test_the_page_costs_as_many_queries_for_many_messages_as_for_few(
     append(session, *(f"prompt {number}." for number in range(100)))
     with django_assert_max_num_queries(20):
         admin_client.get(page)
+
+
+def test_the_filters_of_the_list_survive_what_is_done_on_a_sessions_page(
+    admin_client, session, make_session, worker
+):
+    filters = "state=all&provider__exact=claude-code&q=<b>"
+    kept = f"_changelist_filters={quote_plus(filters)}"
+    page = reverse("admin:sessions_app_session_change", args=[session.pk])
+    shown = admin_client.get(f"{page}?{kept}").content.decode()
+    for form in ("job-verbs", "prompt"):
+        [start] = re.findall(rf'<form id="{form}".*?</form>', shown, re.DOTALL)
+        [sent] = re.findall(r'name="_changelist_filters" value="([^"]*)"', start)
+        assert unescape(sent) == filters
+    data = {"_changelist_filters": filters, "prompt": "Go."}
+    prompt = reverse("admin:sessions_app_session_prompt", args=[session.pk])
+    move = reverse("admin:sessions_app_session_move", args=[session.pk])
+    assert admin_client.post(prompt, data).url == f"{page}?{kept}#prompt"
+    job = Job.objects.get()
+    for act in (verb(job, "cancel"), verb(job, "retry"), move):
+        assert admin_client.post(act, data).url == f"{page}?{kept}"
+        assert admin_client.post(f"{act}?{kept}").url == f"{page}?{kept}"
+    mistake = text(admin_client.post(prompt, data | {"prompt": ""}))
+    assert f'action="{page}?{kept}"' in unescape(mistake)
+    assert mistake.count('name="_changelist_filters"') == 2
+    assert 'name="_changelist_filters"' not in text(admin_client.get(page))

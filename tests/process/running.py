@@ -67,7 +67,12 @@ class Up:
 
     @property
     def port(self) -> int:
-        return int(self._printed(r"Open http://pokecode\.localhost:(\d+)/admin/"))
+        return int(self._printed(r"Open http://[\w.-]+:(\d+)/admin/"))
+
+    @property
+    def name(self) -> str:
+        """The host in the address."""
+        return self._printed(r"Open http://([\w.-]+):\d+/admin/")
 
     @property
     def password(self) -> str:

@@ -1,5 +1,7 @@
 """A wrong setting ends every command with exit code 2 and one line that names it."""
 
+import re
+
 import pytest
 
 from jobs_app.models import MOST_ATTEMPTS
@@ -34,6 +36,8 @@ WRONG = [
     ("POKECODE_HEARTBEAT_INTERVAL", "nan"),
     ("POKECODE_WORKER_TIMEOUT", "0"),
     ("POKECODE_TRUSTED_PROXIES", "all"),
+    ("POKECODE_PRIVATE_NAME", "perhaps"),
+    ("POKECODE_HSTS", "always"),
     ("POKECODE_DEMO", "\udcff\n\x1b[2J"),
 ]
 
@@ -78,10 +82,54 @@ def test_the_deployment_check_is_silent_with_https_and_without_debug(site: Site)
         "POKECODE_TRUSTED_PROXIES": "1",
     }
     done = site.manage("check", "--deploy", "--fail-level=DEBUG")
-    assert done.stdout == "System check identified no issues (0 silenced).\n"
+    assert re.fullmatch(r"System check identified no issues \(\d silenced\)\.\n", done.stdout)
     assert done.stderr == ""
     unsafe = site.manage("check", "--deploy", POKECODE_DEBUG="1")
     assert "DEBUG" in unsafe.stderr
+
+
+SHOW_NAMES = "from django.conf import settings; print(*settings.ALLOWED_HOSTS)"
+
+
+def test_a_private_name_is_one_that_only_the_key_tells(site: Site):
+    def names(**environment):
+        show = ["shell", "--verbosity=0", "-c", SHOW_NAMES]
+        return site.manage(*show, POKECODE_PRIVATE_NAME="1", **environment).stdout
+
+    assert re.fullmatch(r"pokecode-[0-9a-f]{20}\.localhost\n", names())
+    assert names() == names()
+    assert names(POKECODE_SECRET_KEY="".join(map(chr, range(40, 110)))) != names()
+    both = site.manage(
+        "check", check=False, POKECODE_PRIVATE_NAME="1", POKECODE_ALLOWED_HOSTS="code.example.com"
+    )
+    assert both.returncode == 2
+    assert both.stderr.startswith("pokecode: POKECODE_PRIVATE_NAME and POKECODE_ALLOWED_HOSTS")
+    assert len(both.stderr.splitlines()) == 1
+
+
+SHOW_HSTS = """
+from django.test import RequestFactory
+from django.http import HttpResponse
+from django.middleware.security import SecurityMiddleware
+request = RequestFactory().get("/", secure=True)
+print(SecurityMiddleware(lambda request: HttpResponse())(request).get("Strict-Transport-Security"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({}, "max-age=31536000"),
+        ({"POKECODE_HSTS": "off"}, "None"),
+        ({"POKECODE_HSTS": "subdomains"}, "max-age=31536000; includeSubDomains"),
+        ({"POKECODE_HSTS": "preload"}, "max-age=31536000; includeSubDomains; preload"),
+    ],
+    ids=["by itself", "off", "subdomains", "preload"],
+)
+def test_only_what_was_asked_for_is_bound_to_https(site: Site, asked, told):
+    site.environment["POKECODE_CSRF_TRUSTED_ORIGINS"] = "https://code.example.com"
+    done = site.manage("shell", "--verbosity=0", "-c", SHOW_HSTS, **asked)
+    assert done.stdout.strip() == told
 
 
 def test_a_data_directory_with_odd_characters_in_its_name_is_used(site: Site, tmp_path):
