@@ -242,7 +242,9 @@ def test_submit_with_wait_follows_the_transcript_and_exits_as_the_job_ended(site
     site.environment["POKECODE_JOB_MAX_ATTEMPTS"] = "1"
     with site.worker():
         good = site.manage("submit_prompt", session, "Say hello", "--wait")
-        bad = site.manage("submit_prompt", session, directive(exit=1), "--wait", check=False)
+        bad = site.manage(
+            "submit_prompt", session, directive(lines=[], exit=1), "--wait", check=False
+        )
     assert good.returncode == 0
     assert "Say hello" in good.stdout
     assert bad.returncode == 1
