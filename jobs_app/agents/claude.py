@@ -151,7 +151,7 @@ class ClaudeObserver:
         self._result: dict[str, Any] | None = None
         self._has_gone_on = False
         self._is_in_background = False
-        self._error_code = ""
+        self._error_code = self._error_words = ""
         self._windows = Windows()
         self._denied: dict[str, str] = {}
 
@@ -162,6 +162,7 @@ class ClaudeObserver:
                 self._observe_result(data)
             case "assistant":
                 self._error_code = str(data.get("error") or "")
+                self._error_words = _spoken(data) if self._error_code else ""
                 self._go_on(data)
             case "user":
                 self._go_on(data)
@@ -198,6 +199,8 @@ class ClaudeObserver:
 
     def verdict(self, exit_code: int, stderr: str) -> Verdict:
         name, result = ClaudeAgent.name, self._result
+        if result is None and exit_code == 1 and self._error_code:
+            result = {"is_error": True, "result": self._error_words}
         if result is None or (exit_code and self._has_gone_on and not result.get("is_error")):
             otherwise = verdicts.UNKNOWN if self._began else verdicts.NOT_STARTED
             return verdicts.without_result(
@@ -217,6 +220,14 @@ class ClaudeObserver:
             codes,
             self._windows.end(timezone.now()),
         )
+
+
+def _spoken(data: dict[str, Any]) -> str:
+    """The text of an assistant's message; with its `error`, what went wrong."""
+    message = data.get("message")
+    content = message.get("content") if isinstance(message, dict) else None
+    blocks = content if isinstance(content, list) else ()
+    return " ".join(str(block.get("text", "")) for block in blocks if isinstance(block, dict))
 
 
 UNDONE = ("tool_deferred", "aborted_tools", "aborted_streaming")

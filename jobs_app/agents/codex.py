@@ -155,6 +155,7 @@ class CodexObserver:
         self._thread: str | None = None
         self._completed = False
         self._complaint: str | None = None
+        self._said_ahead = ""
 
     def observe(self, data: dict[str, Any]) -> None:
         match data.get("type"):
@@ -164,6 +165,8 @@ class CodexObserver:
                 self._completed, self._complaint = False, None
             case "turn.completed":
                 self._completed, self._complaint = True, None
+            case "error":  # a retry, or what turn.failed says again, if the tool comes to that
+                self._said_ahead = _message(data)
             case "turn.failed":
                 self._completed, self._complaint = False, _message(data.get("error"))
 
@@ -187,6 +190,8 @@ class CodexObserver:
             return verdicts.failure([], Signs(""), name, turn, Rule(verdicts.CONVERSATION_GONE))
         if self._complaint is not None:
             return verdicts.failure(RULES, _signs(self._complaint), name, turn)
+        if exit_code == 1 and self._said_ahead:
+            return verdicts.failure(RULES, _signs(self._said_ahead), name, turn)
         otherwise = verdicts.UNKNOWN if self._thread is not None else verdicts.NOT_STARTED
         return verdicts.without_result(START_RULES, exit_code, stderr, name, turn, otherwise)
 

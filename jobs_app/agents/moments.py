@@ -49,9 +49,9 @@ SHORT_ZONES = {
 }
 ZONE = re.compile(
     r"(?<=\d)Z\b"
-    r"|(?:\b(?:UTC|GMT)|(?<=:\d\d)(?:\.\d+)?)\s?"
+    r"|(?:\b(?i:UTC|GMT)|(?<=:\d\d)(?:\.\d+)?)\s?"
     r"(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?(?![\d-])"
-    rf"|\b(?P<short>UTC|GMT|{'|'.join(SHORT_ZONES)})\b"
+    rf"|\b(?P<short>(?i:UTC|GMT)|{'|'.join(SHORT_ZONES)})\b"
     r"|(?P<place>\b[A-Za-z_]+(?:/[\w+-]+)+)"
 )
 
@@ -171,7 +171,7 @@ def _zone(words: str) -> tzinfo | None:
 
 
 def _known_zone(match: re.Match[str]) -> tzinfo | None:
-    name = match["short"] or match["place"] or "UTC"
+    name = (match["short"] or "").upper() or match["place"] or "UTC"
     try:
         if match["sign"]:
             offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"] or 0))

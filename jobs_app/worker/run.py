@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 
 from jobs_app.afterwards import failure_message, is_told_here
 from jobs_app.agents import AGENTS
+from jobs_app.agents.arguments import NotAConversation
 from jobs_app.agents.base import Observer
 from jobs_app.claiming import Claim
 from jobs_app.leases import Ending, Start
@@ -69,12 +70,18 @@ class Run:
             verdict, exit_code = await self._drive()
         except Exception as error:
             await self._abandon_process()
-            verdict, exit_code = _failed_to_run(error, self.attempt.session.provider), None
+            verdict, exit_code = self._failed_to_run(error), None
         finally:
             timer.cancel()
             self._overdue.forget()
         remove_private_files(self._settings, self.attempt.pk)
         await self._close(verdict, exit_code)
+
+    def _failed_to_run(self, error: Exception) -> Verdict:
+        verdict = _failed_to_run(error, self.attempt.session.provider)
+        if isinstance(error, NotAConversation):
+            return replace(verdict, lost_conversation=self._claim.facts.conversation)
+        return verdict
 
     async def _drive(self) -> tuple[Verdict, int | None]:
         """Start the agent, read it to its end, and judge."""

@@ -184,6 +184,7 @@ def test_a_session_whose_conversation_is_lost_goes_on_in_the_one_before_it(attem
     text = json.loads(last.content_data)["message"]
     assert "second cannot be resumed" in text
     assert "first" in text
+    assert text in [getattr(shape, "text", "") for shape in attempt.session.messages.display()]
     Job.objects.update(next_retry_at=None)
     (claimed,) = leases.claim(worker)
     assert claimed.facts.conversation == "first"

@@ -39,6 +39,7 @@ def day(number: int, hour: int, minute: int = 0) -> datetime:
         ("resets at midnight (Asia/Tokyo)", NOW + timedelta(hours=3)),
         ("resets 15:30 UTC", NOW + timedelta(hours=3, minutes=30)),
         ("resets 4:15\u202fPM PST", datetime(2026, 11, 24, 0, 15, tzinfo=UTC)),
+        ("resets 3pm utc", day(23, 15)),
         ("resets 3pm UTC+5:30", datetime(2026, 11, 24, 9, 30, tzinfo=UTC)),
         ("try again in 2 days, 3 hours and 5 minutes", NOW + timedelta(days=2, minutes=185)),
         ("resets in ~2h30m", NOW + timedelta(hours=2, minutes=30)),

@@ -248,6 +248,26 @@ def test_the_body_of_a_limit_of_codex_tells_when_it_ends(field, before):
     assert abs(verdict.retry_at - ends) < timedelta(seconds=30)
 
 
+def test_a_limit_is_one_also_where_the_last_line_is_missing():
+    words = "You've hit your weekly limit · resets 3pm (UTC)"
+    said = {"message": {"content": [{"type": "text", "text": words}]}, "error": "rate_limit"}
+    ahead = {"type": "error", "message": "You've hit your usage limit. Try again in 3 hours."}
+    for provider, event in (
+        ("claude-code", {"type": "assistant", **said}),
+        ("codex-cli", ahead),
+    ):
+        verdict = judge(provider, [event], 1, "Reading prompt from stdin...")
+        assert verdict.outcome is Outcome.RATE_LIMITED
+        assert verdict.retry_at is not None
+
+
+@pytest.mark.parametrize("case", ["claude/resume_7_unknown_id", "codex/resume_7_unknown_id"])
+def test_a_conversation_that_cannot_be_resumed_is_named(case):
+    lost = recorded(case).lost_conversation
+    assert lost
+    assert lost in error(recorded(case))
+
+
 CLAUDE_SUCCESS: dict = {"type": "result", "is_error": False, "num_turns": 2, "result": "Done"}
 SUCCESSES = [("claude-code", CLAUDE_SUCCESS), ("codex-cli", {"type": "turn.completed"})]
 
