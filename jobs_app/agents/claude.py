@@ -169,7 +169,7 @@ class ClaudeObserver:
             case "system":
                 self._observe_system(data)
             case "rate_limit_event":
-                self._windows.tell(data.get("rate_limit_info"))
+                self._windows.tell(data.get("rate_limit_info"), timezone.now())
 
     def _observe_system(self, data: dict[str, Any]) -> None:
         match data.get("subtype"):

@@ -43,6 +43,8 @@ TEXT_LIMIT = 4000
 WORDS_LIMIT = 80
 """Characters after a word such as "resets" in which the time is looked for."""
 
+NAME_LIMIT = 100
+
 RETRY_AFTER = re.compile(r"\bretry[-_ ]after\W{1,3}(\d+)\b(?!\s?[a-z:/-])", re.IGNORECASE)
 
 MOMENTS = ("resets_at", "resetsAt", "reset_at", "resetAt")
@@ -65,20 +67,23 @@ class Windows:
     """The windows of an account's limit, as `rate_limit_info` objects tell of them."""
 
     def __init__(self) -> None:
-        self._rejected: list[dict[str, Any]] = []
+        self._ends: dict[str, datetime] = {}
 
-    def tell(self, info: Any) -> None:
-        """A rejected window stays one until the same window is told of anew."""
+    def tell(self, info: Any, now: datetime) -> None:
+        """A rejected window stays one until it is told of anew, unless the account goes on
+        beyond it."""
         if not isinstance(info, dict):
             return
-        name = info.get("rateLimitType")
-        others = [told for told in self._rejected if not name or told.get("rateLimitType") != name]
-        self._rejected = [*others, info] if info.get("status") == "rejected" else others
+        is_rejected = info.get("status") == "rejected" and info.get("isUsingOverage") is not True
+        name = str(info.get("rateLimitType") or "")[:NAME_LIMIT]
+        if name:
+            self._ends.pop(name, None)
+        if is_rejected and (end := limit_end(info, now)):
+            self._ends[name] = max(end, self._ends.get(name, end))
 
     def end(self, now: datetime) -> datetime | None:
         """When the last of the rejected windows ends; one that still allows says nothing."""
-        ends = (limit_end(told, now) for told in self._rejected)
-        return max(filter(None, ends), default=None)
+        return max((end for end in self._ends.values() if end > now), default=None)
 
 
 def embedded_object(text: str) -> dict[str, Any]:

@@ -225,6 +225,12 @@ def test_a_rejected_window_is_one_no_longer_once_it_allows_again():
     assert judge("claude-code", seen, 1).retry_at == end_of(seen[1])
 
 
+def test_a_rejected_window_that_the_account_goes_beyond_does_not_decide():
+    event = window("rejected", "seven_day", in_seconds(9000))
+    event["rate_limit_info"]["isUsingOverage"] = True
+    assert judge("claude-code", [event, LIMITED_RESULT], 1).retry_at is None
+
+
 def end_of(event: dict) -> datetime:
     return datetime.fromtimestamp(event["rate_limit_info"]["resetsAt"], UTC)
 
