@@ -103,7 +103,9 @@ def _going_back(
         content=events.resumption(text).raw,
         provider_session_id=earlier,
     )
-    return replace(verdict, error=text, permanent=False), message
+    # Once for each job that costs no attempt: conversations that are all lost must come to an end.
+    at_once = timezone.now() if attempt.number == 1 else None
+    return replace(verdict, error=text, permanent=False, retry_at=at_once), message
 
 
 def _conversation_before(attempt: JobAttempt, lost: str) -> str | None:

@@ -308,7 +308,7 @@ def _job_after(job: Job, verdict: Verdict, cancelled: bool, now: datetime) -> Jo
             return JobAfter(JobStatus.CANCELLED, error, now, None, spent, job.pk)
         case Outcome.INTERRUPTED:
             return JobAfter(JobStatus.PENDING, error, None, None, spent - 1, job.pk)
-        case Outcome.RATE_LIMITED:
+        case _ if verdict.retry_at:
             return JobAfter(JobStatus.PENDING, error, None, verdict.retry_at, spent - 1, job.pk)
         case _ if verdict.permanent or spent >= job.max_attempts:
             return JobAfter(JobStatus.FAILED, error, now, None, spent, job.pk)

@@ -35,9 +35,10 @@ class Verdict:
     """How the attempt ended, and why.
 
     `error` is a sentence for a person (also on a success that had denials);
-    `permanent` says that trying again cannot help; `retry_at` is when a limit
-    ends, None if the tool did not say. `note` is what else the transcript should tell of a
-    success; `lost_conversation` is the one that could not be resumed, if that is why.
+    `permanent` says that trying again cannot help; `retry_at` is when the job goes
+    on at the cost of no attempt: a limit's end, None if the tool did not say.
+    `note` is what else the transcript should tell of a success, and
+    `lost_conversation` the one that could not be resumed, if that is why it failed.
     """
 
     outcome: Outcome

@@ -179,7 +179,7 @@ def test_a_session_whose_conversation_is_lost_goes_on_in_the_one_before_it(attem
     end(attempt, Outcome.SUCCEEDED)
     Job.objects.enqueue(attempt.session, "Go on")
     lost, job = lose(worker)
-    assert (lost, job.status) == ("second", JobStatus.PENDING)
+    assert (lost, job.status, job.attempts) == ("second", JobStatus.PENDING, 0)
     last = attempt.session.messages.in_order().last()
     text = json.loads(last.content_data)["message"]
     assert "second cannot be resumed" in text
@@ -204,5 +204,6 @@ def test_conversations_that_are_all_lost_end_the_job_after_its_attempts(attempt,
         say(attempt, conversation)
     end(attempt, Outcome.SUCCEEDED)
     Job.objects.enqueue(attempt.session, "Go on", max_attempts=3)
-    statuses = [lose(worker)[1].status for _ in range(3)]
-    assert statuses == [JobStatus.PENDING, JobStatus.PENDING, JobStatus.FAILED]
+    attempts = [lose(worker)[1].attempts for _ in range(4)]
+    assert attempts == [0, 1, 2, 3]  # going back the first time costs none
+    assert Job.objects.latest("pk").status == JobStatus.FAILED

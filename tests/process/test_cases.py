@@ -24,7 +24,6 @@ REPLAY = f"""/bin/sh -c 'exec {sys.executable} {CASES / "replay.py"} "${{PWD##*/
 
 QUEUE = """
 import json, sys
-from django.conf import settings
 from django.core.management import call_command
 from io import StringIO
 
@@ -34,7 +33,6 @@ def printed(*arguments):
 
 queued = {}
 for path, name, provider, prompts in json.loads(sys.stdin.read()):
-    settings.POKECODE_JOB_MAX_ATTEMPTS = 2 if len(prompts) > 1 else 1
     session = printed("create_session", path, "--provider", provider)
     queued[name] = [session, [printed("submit_prompt", session, prompt) for prompt in prompts]]
 print(json.dumps(queued))
@@ -79,6 +77,7 @@ def moment(stored: str) -> datetime:
 def ran(tmp_path_factory, migrated_data_directory) -> dict[str, Ran]:
     directory = tmp_path_factory.mktemp("cases")
     site = Site(directory, Database(directory, migrated_data_directory))
+    site.environment["POKECODE_JOB_MAX_ATTEMPTS"] = "1"
     command = {"POKECODE_CLAUDE_COMMAND": REPLAY, "POKECODE_CODEX_COMMAND": REPLAY}
     asked = [wanted(site.projects / name, name) for name in (*NAMES, *RESUMED)]
     printed = site.manage("shell", "-c", QUEUE, stdin=json.dumps(asked).encode()).stdout
