@@ -11,7 +11,7 @@ longer open, or no longer held by the same worker, changes nothing.
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeAlias
@@ -21,6 +21,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from jobs_app import claiming
+from jobs_app.afterwards import failure_message, settle
 from jobs_app.claiming import Claim, Facts
 from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker, validate_job_data
 from jobs_app.outcomes import INTERRUPTED, Outcome, Verdict
@@ -32,8 +33,6 @@ from sessions_app.storage import Batch, lock, select_among, transaction_without_
 from sessions_app.transcript import NewMessage, State
 
 BACKOFF_CAP = timedelta(minutes=10)
-RATE_LIMIT_WAIT = timedelta(minutes=5)
-"""How long a rate-limited job waits when the agent did not say how long."""
 
 OPENED = ("id", "job_id", "session_id", "number", "worker_id", "host", "boot_id", "started_at")
 TAKEN = ("status", "attempts", "started_at", "next_retry_at")
@@ -205,9 +204,10 @@ def record(records: Sequence[Record], receipt: list[str]) -> set[str]:
         ours = [record for record in records if record.attempt.pk in held]
         batch = Batch()
         _start([(r.attempt, r.item) for r in ours if isinstance(r.item, Start)], batch)
-        endings = [(r.attempt, r.item) for r in ours if isinstance(r.item, Ending)]
+        ended = [(r.attempt, r.item) for r in ours if isinstance(r.item, Ending)]
+        endings, told = _settled(ended, held)
         states = _close(endings, held, batch)
-        messages = [r.item for r in ours if isinstance(r.item, NewMessage)]
+        messages = [r.item for r in ours if isinstance(r.item, NewMessage)] + told
         # Under the lock of `_held`, which a commit that is still under way holds as well.
         if not transcript.is_stored(receipt):
             receipt[:] = transcript.store(messages, batch, states)
@@ -237,16 +237,6 @@ def rescue(attempt: JobAttempt) -> bool:
     return bool(record([Record(attempt, message), Record(attempt, ending)], []))
 
 
-def failure_message(attempt: JobAttempt, error: str, detail: str = "") -> NewMessage:
-    """The error message that a failed attempt leaves in the transcript."""
-    return NewMessage(
-        session_id=attempt.session_id,
-        provider=attempt.session.provider,
-        type=MessageType.ERROR,
-        content=events.error(error, detail).raw,
-    )
-
-
 def _held(attempts: Iterable[JobAttempt]) -> dict[str, bool]:
     """The held ones among these attempts, locked, and whether each was asked to cancel."""
     holders = {attempt.pk: attempt.worker_id for attempt in attempts}
@@ -258,6 +248,18 @@ def _start(starts: Sequence[tuple[JobAttempt, Start]], batch: Batch) -> None:
     """Note the process of each of these attempts, so that a later worker can find it."""
     rows = [(s.pid, s.process_started, s.git_head, attempt.pk) for attempt, s in starts]
     batch.update(JobAttempt, STARTED, rows)
+
+
+def _settled(
+    endings: Iterable[tuple[JobAttempt, Ending]], cancelled: Mapping[str, bool]
+) -> tuple[list[tuple[JobAttempt, Ending]], list[NewMessage]]:
+    """The endings with what follows from them, and the messages that tell it."""
+    settled, messages = [], []
+    for attempt, ending in endings:
+        verdict, message = settle(attempt, ending.verdict, is_cancelled=cancelled[attempt.pk])
+        settled.append((attempt, replace(ending, verdict=verdict)))
+        messages += [message] if message else []
+    return settled, messages
 
 
 def _close(
@@ -308,9 +310,8 @@ def _job_after(job: Job, verdict: Verdict, cancelled: bool, now: datetime) -> Jo
             return JobAfter(JobStatus.CANCELLED, error, now, None, spent, job.pk)
         case Outcome.INTERRUPTED:
             return JobAfter(JobStatus.PENDING, error, None, None, spent - 1, job.pk)
-        case Outcome.RATE_LIMITED:
-            until = verdict.retry_at or now + RATE_LIMIT_WAIT
-            return JobAfter(JobStatus.PENDING, error, None, until, spent - 1, job.pk)
+        case _ if verdict.retry_at:
+            return JobAfter(JobStatus.PENDING, error, None, verdict.retry_at, spent - 1, job.pk)
         case _ if verdict.permanent or spent >= job.max_attempts:
             return JobAfter(JobStatus.FAILED, error, now, None, spent, job.pk)
         case _:

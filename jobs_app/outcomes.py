@@ -8,7 +8,7 @@ from enum import StrEnum
 class Outcome(StrEnum):
     """A closed set; the database keeps the values.
 
-    SUCCEEDED: the agent said that its turn was done, and exited normally.
+    SUCCEEDED: the agent said that its turn was done, whatever its process did after that.
     FAILED: anything else that the agent did by itself, or its time was up; a verdict says
     whether trying again can help.
     RATE_LIMITED: the account had no more calls to make for now, so it does not count as an attempt.
@@ -35,8 +35,10 @@ class Verdict:
     """How the attempt ended, and why.
 
     `error` is a sentence for a person (also on a success that had denials);
-    `permanent` says that trying again cannot help; `retry_at` is when a limit
-    ends, None if the tool did not say.
+    `permanent` says that trying again cannot help; `retry_at` is when the job goes
+    on at the cost of no attempt: a limit's end, None if the tool did not say.
+    `note` is what else the transcript should tell of a success, and
+    `lost_conversation` the one that could not be resumed, if that is why it failed.
     """
 
     outcome: Outcome
@@ -44,6 +46,8 @@ class Verdict:
     permanent: bool = False
     retry_at: datetime | None = None
     detail: str = ""
+    note: str | None = None
+    lost_conversation: str | None = None
 
 
 CANCELLED = Verdict(Outcome.CANCELLED, "The attempt was cancelled.")

@@ -14,6 +14,10 @@ from sessions_app.validation import (
 )
 
 
+class NotAConversation(ValidationError):
+    """A tool has named its conversation by what no tool resumes."""
+
+
 def checked(turn: Turn) -> None:
     """Raise ValidationError, in one sentence, for what must not become an argument."""
     validate_prompt(turn.prompt)
@@ -33,6 +37,6 @@ def _check_conversation(identifier: str) -> None:
     except ValueError:
         is_uuid = False
     if not is_uuid:
-        raise ValidationError(
+        raise NotAConversation(
             f"{printable(identifier)!r} is not the id of a conversation: start a new session."
         )

@@ -30,6 +30,10 @@ class Observer(Protocol):
     def observe(self, data: dict[str, Any]) -> None:
         """Any event of the attempt, in order."""
 
+    @property
+    def is_over(self) -> bool:
+        """The tool has told how its turn ended, and nothing of it goes on: it should exit now."""
+
     def verdict(self, exit_code: int, stderr: str) -> Verdict:
         """What the agent did by itself, from result event, exit code (negative for a signal)
         and denials together; whether we had begun to stop it is for the caller to consider."""

@@ -1,16 +1,16 @@
 """Claude Code, run headless. What it does was measured with claude 2.1.330 and 2.1.197."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
-from jobs_app.agents import instructions, limits, verdicts
+from jobs_app.agents import instructions, verdicts
 from jobs_app.agents.arguments import checked
 from jobs_app.agents.base import Denials, Turn
 from jobs_app.agents.environment import environment, resolved
+from jobs_app.agents.limits import Windows
 from jobs_app.agents.verdicts import Rule, Signs
 from jobs_app.outcomes import Verdict
 from jobs_app.processes.spawning import Command
@@ -31,6 +31,11 @@ INSTRUCTIONS = ("CLAUDE.md", ".claude/CLAUDE.md")
 # subtype, terminal_reason and stop_reason. The words on credit and usage limits
 # are assumed, the others measured.
 RULES = (
+    Rule(
+        "{tool} put off a tool call that a hook of its settings wants to decide later ({words}), "
+        "so its work is not done: decide it there, then queue a prompt to continue.",
+        codes=("tool_deferred",),
+    ),
     Rule(verdicts.TOO_LONG, "prompt is too long", codes=("prompt_too_long",)),
     Rule(
         "{tool} stopped at a limit of this host's settings ({words}): queue a prompt to continue.",
@@ -38,7 +43,11 @@ RULES = (
     ),
     Rule("The model refused this prompt: rephrase it.", codes=("refusal",)),
     Rule(verdicts.ANSWER_TOO_LONG, "output token maximum", codes=("max_tokens",)),
-    Rule(verdicts.CONVERSATION_GONE, "no conversation found|--resume requires a valid"),
+    Rule(
+        verdicts.CONVERSATION_GONE,
+        "no conversation found|--resume requires a valid",
+        lost_conversation=True,
+    ),
     Rule(
         "{tool} is not logged in on this host: run `claude` there and log in, "
         "or set ANTHROPIC_API_KEY.",
@@ -77,7 +86,7 @@ START_RULES = (
         "cannot be used with root",
     ),
     Rule("The project's directory no longer exists.", "current directory no longer exists"),
-    Rule(verdicts.CONVERSATION_GONE, "no conversation found"),
+    Rule(verdicts.CONVERSATION_GONE, "no conversation found", lost_conversation=True),
 )
 
 
@@ -140,8 +149,10 @@ class ClaudeObserver:
         self._turn = turn
         self._began = False
         self._result: dict[str, Any] | None = None
-        self._error_code = ""
-        self._limited_until: datetime | None = None
+        self._has_gone_on = False
+        self._is_in_background = False
+        self._error_code = self._error_words = ""
+        self._windows = Windows()
         self._denied: dict[str, str] = {}
 
     def observe(self, data: dict[str, Any]) -> None:
@@ -151,36 +162,53 @@ class ClaudeObserver:
                 self._observe_result(data)
             case "assistant":
                 self._error_code = str(data.get("error") or "")
+                self._error_words = _spoken(data) if self._error_code else ""
+                self._go_on(data)
+            case "user":
+                self._go_on(data)
+            case "system":
+                self._observe_system(data)
             case "rate_limit_event":
-                self._limited_until = _limit_end(data)
+                self._windows.tell(data.get("rate_limit_info"), timezone.now())
+
+    def _observe_system(self, data: dict[str, Any]) -> None:
+        match data.get("subtype"):
+            case "init":
+                self._go_on(data)
+            case "background_tasks_changed":  # their end begins another turn by itself
+                self._is_in_background = bool(data.get("tasks"))
+
+    def _go_on(self, data: dict[str, Any]) -> None:
+        """What comes after a result belongs to another turn, unless a sub-agent says it."""
+        if not data.get("parent_tool_use_id"):
+            self._has_gone_on = True
 
     def _observe_result(self, result: dict[str, Any]) -> None:
         # A resume after a killed background task begins with an empty result.
         if result.get("is_error") is False and result.get("num_turns") == 0:
             return
-        self._result = result
+        self._result, self._has_gone_on = result, False
         denials = result.get("permission_denials")
         for denial in denials if isinstance(denials, list) else ():
             if isinstance(denial, dict):
                 self._denied[str(denial.get("tool_use_id"))] = _described(denial)
 
+    @property
+    def is_over(self) -> bool:
+        return self._result is not None and not self._has_gone_on and not self._is_in_background
+
     def verdict(self, exit_code: int, stderr: str) -> Verdict:
-        if self._succeeded(exit_code):
-            return verdicts.success(Denials(list(self._denied.values())))
-        return self._failure(exit_code, stderr)
-
-    def _succeeded(self, exit_code: int) -> bool:
-        result = self._result
-        return exit_code == 0 and result is not None and result.get("is_error") is False
-
-    def _failure(self, exit_code: int, stderr: str) -> Verdict:
-        name = ClaudeAgent.name
-        if self._result is None or self._result.get("is_error") is False:
+        name, result = ClaudeAgent.name, self._result
+        if result is None and exit_code == 1 and self._error_code:
+            result = {"is_error": True, "result": self._error_words}
+        if result is None or (exit_code and self._has_gone_on and not result.get("is_error")):
             otherwise = verdicts.UNKNOWN if self._began else verdicts.NOT_STARTED
             return verdicts.without_result(
                 START_RULES, exit_code, stderr, name, self._turn, otherwise
             )
-        return verdicts.failure(RULES, self._signs(self._result), name, self._turn)
+        if _is_success(result):
+            return verdicts.success(Denials(list(self._denied.values())), name, exit_code)
+        return verdicts.failure(RULES, self._signs(result), name, self._turn)
 
     def _signs(self, result: dict[str, Any]) -> Signs:
         status = result.get("api_error_status")
@@ -190,24 +218,38 @@ class ClaudeObserver:
             _words(result)[: verdicts.DETAIL_LIMIT],
             status if isinstance(status, int) else None,
             codes,
-            self._limited_until,
+            self._windows.end(timezone.now()),
         )
 
 
+def _spoken(data: dict[str, Any]) -> str:
+    """The text of an assistant's message; with its `error`, what went wrong."""
+    message = data.get("message")
+    content = message.get("content") if isinstance(message, dict) else None
+    blocks = content if isinstance(content, list) else ()
+    return " ".join(str(block.get("text", "")) for block in blocks if isinstance(block, dict))
+
+
+UNDONE = ("tool_deferred", "aborted_tools", "aborted_streaming")
+"""Why a turn ended that reports no error and yet was not done."""
+
+
+def _is_success(result: dict[str, Any]) -> bool:
+    reasons = (result.get("terminal_reason"), result.get("stop_reason"))
+    return result.get("is_error") is False and not any(reason in UNDONE for reason in reasons)
+
+
 def _words(result: dict[str, Any]) -> str:
-    """A result has a text `result`, or one of the error_* subtypes a list `errors`."""
-    said, errors = result.get("result"), result.get("errors")
+    """A result has a text `result`, or one of the error_* subtypes a list `errors`; without an
+    error that text is the model's, which explains nothing."""
+    said, errors, deferred = (result.get(k) for k in ("result", "errors", "deferred_tool_use"))
+    if result.get("is_error") is False:
+        named = deferred if isinstance(deferred, dict) else {}
+        call = {"tool_name": named.get("name"), "tool_input": named.get("input")}
+        return _described(call) if named else ""
     if isinstance(said, str):
         return said
     return " ".join(map(str, errors)) if isinstance(errors, list) else ""
-
-
-def _limit_end(data: dict[str, Any]) -> datetime | None:
-    """From `{"rate_limit_info": {"status": "rejected", "resetsAt": seconds}}`: the form of the
-    tool's SDK; such an event has never been seen."""
-    info = data.get("rate_limit_info")
-    end = limits.from_epoch(info.get("resetsAt")) if isinstance(info, dict) else None
-    return limits.plausible(end, timezone.now())
 
 
 def _described(denial: dict[str, Any]) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
-from jobs_app.agents import instructions, verdicts
+from jobs_app.agents import instructions, limits, verdicts
 from jobs_app.agents.arguments import checked
 from jobs_app.agents.base import Denials, Turn
 from jobs_app.agents.environment import environment, native_codex, resolved
@@ -27,7 +28,7 @@ OPTIONS = (
 
 INSTRUCTIONS = ("AGENTS.md",)
 
-STATUS = re.compile(r"\bstatus:? (\d{3})\b")
+STATUS = re.compile(r"\bstatus(?:_code)?\"?:? ?(\d{3})\b")
 PATCH_REJECTED = re.compile(r"ERROR codex_core::tools::router: error=patch rejected: (.+)")
 
 # The words on logins, credit and usage limits are assumed, the others measured.
@@ -71,7 +72,7 @@ RULES = (
 
 START_RULES = (
     Rule(verdicts.TOO_LONG, "exceeds the maximum length"),
-    Rule(verdicts.CONVERSATION_GONE, "no rollout found"),
+    Rule(verdicts.CONVERSATION_GONE, "no rollout found", lost_conversation=True),
     Rule(
         "Another {tool} has this conversation open: close it there.",
         "already has an active writer",
@@ -154,23 +155,29 @@ class CodexObserver:
         self._thread: str | None = None
         self._completed = False
         self._complaint: str | None = None
+        self._said_ahead = ""
 
     def observe(self, data: dict[str, Any]) -> None:
         match data.get("type"):
             case "thread.started":
                 self._thread = str(data.get("thread_id"))
+            case "turn.started":
+                self._completed, self._complaint = False, None
             case "turn.completed":
                 self._completed, self._complaint = True, None
+            case "error":  # a retry, or what turn.failed says again, if the tool comes to that
+                self._said_ahead = _message(data)
             case "turn.failed":
                 self._completed, self._complaint = False, _message(data.get("error"))
 
-    def verdict(self, exit_code: int, stderr: str) -> Verdict:
-        if self._succeeded(exit_code):
-            return verdicts.success(_denials(stderr))
-        return self._failure(exit_code, stderr)
+    @property
+    def is_over(self) -> bool:
+        return self._completed or self._complaint is not None
 
-    def _succeeded(self, exit_code: int) -> bool:
-        return exit_code == 0 and self._completed and not self._is_another_conversation
+    def verdict(self, exit_code: int, stderr: str) -> Verdict:
+        if self._completed and not self._is_another_conversation:
+            return verdicts.success(_denials(stderr), CodexAgent.name, exit_code)
+        return self._failure(exit_code, stderr)
 
     @property
     def _is_another_conversation(self) -> bool:
@@ -183,6 +190,8 @@ class CodexObserver:
             return verdicts.failure([], Signs(""), name, turn, Rule(verdicts.CONVERSATION_GONE))
         if self._complaint is not None:
             return verdicts.failure(RULES, _signs(self._complaint), name, turn)
+        if exit_code == 1 and self._said_ahead:
+            return verdicts.failure(RULES, _signs(self._said_ahead), name, turn)
         otherwise = verdicts.UNKNOWN if self._thread is not None else verdicts.NOT_STARTED
         return verdicts.without_result(START_RULES, exit_code, stderr, name, turn, otherwise)
 
@@ -193,15 +202,18 @@ def _message(error: Any) -> str:
 
 
 def _signs(message: str) -> Signs:
-    """A message is plain words, or the body of the server's answer as it came."""
+    """A message is plain words, or the body of the server's answer as it came, or both."""
+    body = limits.embedded_object(message)
+    error = body.get("error")
+    told = error if isinstance(error, dict) else {}
+    words = str(told.get("message") or message) if message.startswith("{") else message
     found = STATUS.search(message)
-    status = int(found[1]) if found else None
-    try:
-        error = json.loads(message)["error"]
-        text, codes = str(error["message"]), [str(error.get("type")), str(error.get("code"))]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        text, codes = message, []
-    return Signs(text[: verdicts.DETAIL_LIMIT], status, codes)
+    return Signs(
+        words[: verdicts.DETAIL_LIMIT],
+        int(found[1]) if found else None,
+        [str(told.get("type")), str(told.get("code"))],
+        limits.limit_end(message, timezone.now()),
+    )
 
 
 def _denials(stderr: str) -> Denials:

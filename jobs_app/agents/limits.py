@@ -1,79 +1,160 @@
-"""When a usage limit ends, as far as a tool's words say.
+"""When a usage limit ends, as far as a tool tells.
 
 Measured: "Request rejected (429)" of claude 2.1.330 and "exceeded retry limit,
-last status: 429 Too Many Requests" of codex 0.169.0, which say no time. All forms
-read here are assumed, from the tools' public issue reports:
+last status: 429 Too Many Requests" of codex 0.169.0, which say no time. The forms
+read here are those of the tools' public issue reports and their like:
 
     Claude AI usage limit reached|1764000000
     You've hit your limit · resets 3pm (Europe/Berlin)
-    You've hit your usage limit. ... try again at 3:05 PM.
+    You've hit your weekly limit · resets Nov 28 at 4pm (America/Recife)
+    You've hit your usage limit. ... try again at Nov 28th, 2026 4:15 AM.
     Rate limit reached ... Please try again in 6m0.5s
-    ... or try again in 2 days 3 hours 5 minutes
+    {"error": {"type": "usage_limit_reached", "resets_at": 1764000000, "resets_in_seconds": 8}}
+    {"status": "rejected", "resetsAt": 1764000000, "rateLimitType": "seven_day"}
 """
 
+import json
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from jobs_app.agents.moments import named_moment
 
 LONGEST = timedelta(days=31)
 """A limit that claims to last longer is not believed."""
 
-LIMIT_WORDS = r"rate.?limit|usage limit|limit reached|hit your .{0,40}limit"
+LIMIT_WORDS = (
+    r"rate.?limit|usage limit|limit reached|hit your .{0,40}limit|too many requests"
+    r"|out of .{0,20}usage"
+)
 
-EPOCH = re.compile(r"limit reached\|(\d{10,13})\b")
-CLOCK = re.compile(
-    r"\b(?:again at|resets(?: at)?) (\d{1,2})(?::(\d{2}))? ?([ap])\.?m\b(?:\.? ?\(([\w/+-]+)\))?",
+EPOCH = re.compile(r"(?:reached\||\b(?:again|resets?)(?: at| on)? )(\d{10,13})\b", re.IGNORECASE)
+ANCHOR = re.compile(r"\b(?:again|resets?|retry(?:ing)?|wait|until|available)\b", re.IGNORECASE)
+SENTENCE_END = re.compile(r"[!?;|·∙•\n]|\.(?=\s|$)")
+DOTTED = re.compile(
+    r"\b(?:([ap])\.\s?m\.|(jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
+    r"|mon|tues?|wed|thu|thurs?|fri|sat|sun)\.)",
     re.IGNORECASE,
 )
-IN_A_WHILE = re.compile(r"\bagain in ((?:[\d.]+ ?[a-z]+[ ,]*)+)", re.IGNORECASE)
-AMOUNT = re.compile(r"(\d+(?:\.\d+)?) ?(ms|[dhms])[a-z]*", re.IGNORECASE)
-SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+TEXT_LIMIT = 4000
+"""Characters of a text that are looked through."""
+
+WORDS_LIMIT = 80
+"""Characters after a word such as "resets" in which the time is looked for."""
+
+NAME_LIMIT = 100
+
+RETRY_AFTER = re.compile(r"\bretry[-_ ]after\W{1,3}(\d+)\b(?!\s?[a-z:/-])", re.IGNORECASE)
+
+MOMENTS = ("resets_at", "resetsAt", "reset_at", "resetAt")
+WHILES = ("resets_in_seconds", "reset_after_seconds", "retry_after_seconds", "retry_after")
 
 
-def retry_at(text: str, now: datetime) -> datetime | None:
-    """The moment that a text names, if it is after `now` (aware) and within LONGEST."""
-    moment = _epoch(text) or _after_a_while(text, now) or _clock(text, now)
-    return plausible(moment, now)
+def limit_end(told: Any, now: datetime) -> datetime | None:
+    """The moment at which a limit ends, in UTC: `told` is a tool's words, or an object of its own.
+
+    Only what lies after `now` (aware) and within LONGEST is believed.
+    """
+    if isinstance(told, dict):
+        return next(filter(None, _in_object(told, now)), None)
+    if isinstance(told, str):
+        return limit_end(embedded_object(told), now) or _in_words(told, now)
+    return None
 
 
-def plausible(moment: datetime | None, now: datetime) -> datetime | None:
+class Windows:
+    """The windows of an account's limit, as `rate_limit_info` objects tell of them."""
+
+    def __init__(self) -> None:
+        self._ends: dict[str, datetime] = {}
+
+    def tell(self, info: Any, now: datetime) -> None:
+        """A rejected window stays one until it is told of anew, unless the account goes on
+        beyond it."""
+        if not isinstance(info, dict):
+            return
+        is_rejected = info.get("status") == "rejected" and info.get("isUsingOverage") is not True
+        name = str(info.get("rateLimitType") or "")[:NAME_LIMIT]
+        if name:
+            self._ends.pop(name, None)
+        if is_rejected and (end := limit_end(info, now)):
+            self._ends[name] = max(end, self._ends.get(name, end))
+
+    def end(self, now: datetime) -> datetime | None:
+        """When the last of the rejected windows ends; one that still allows says nothing."""
+        return max((end for end in self._ends.values() if end > now), default=None)
+
+
+def embedded_object(text: str) -> dict[str, Any]:
+    """The JSON object in a text, such as the body of a server's answer; empty without one."""
+    start = text.find("{")
+    try:
+        found = json.JSONDecoder().raw_decode(text, start)[0] if start >= 0 else {}
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _in_object(told: dict[str, Any], now: datetime) -> Iterator[datetime | None]:
+    """The exact fields first, the words last; of the object itself and of its `error`."""
+    nested = told.get("error")
+    for data in (told, nested if isinstance(nested, dict) else {}):
+        for key in MOMENTS:
+            yield _believed(_from_epoch(data.get(key)) or _from_date(data.get(key), now), now)
+        for key in WHILES:
+            yield _believed(_from_seconds(data.get(key), now), now)
+        if isinstance(words := data.get("message"), str):
+            yield _in_words(words, now)
+
+
+def _in_words(text: str, now: datetime) -> datetime | None:
+    """The last of the moments that a text names."""
+    start = text[:TEXT_LIMIT]
+    found = (_believed(moment, now) for read in READERS for moment in read(start, now))
+    return max(filter(None, found), default=None)
+
+
+def _believed(moment: datetime | None, now: datetime) -> datetime | None:
     return moment if moment is not None and now < moment <= now + LONGEST else None
 
 
-def from_epoch(seconds: object) -> datetime | None:
+def _epochs(text: str, now: datetime) -> Iterator[datetime | None]:
+    return (_from_epoch(found[1]) for found in EPOCH.finditer(text))
+
+
+def _retry_after(text: str, now: datetime) -> Iterator[datetime | None]:
+    return (_from_seconds(found[1], now) for found in RETRY_AFTER.finditer(text))
+
+
+def _named(text: str, now: datetime) -> Iterator[datetime | None]:
+    plain = DOTTED.sub(lambda found: f"{found[1]}m" if found[1] else found[2], text)
+    for anchor in ANCHOR.finditer(plain):
+        words = plain[anchor.end() : anchor.end() + WORDS_LIMIT]
+        yield named_moment(SENTENCE_END.split(words, maxsplit=1)[0], now)
+
+
+READERS = (_epochs, _retry_after, _named)
+
+
+def _from_epoch(value: Any) -> datetime | None:
     """A moment from seconds or milliseconds since 1970, None for anything else."""
-    if not isinstance(seconds, int | float) or not 10**9 <= seconds < 10**13:
+    number = _number(value)
+    if number is None or not 10**9 <= number < 10**13:
         return None
-    return datetime.fromtimestamp(seconds / 1000 if seconds >= 10**11 else seconds, UTC)
+    return datetime.fromtimestamp(number / 1000 if number >= 10**11 else number, UTC)
 
 
-def _epoch(text: str) -> datetime | None:
-    found = EPOCH.search(text)
-    return from_epoch(int(found[1])) if found else None
+def _from_date(value: Any, now: datetime) -> datetime | None:
+    return named_moment(value[:WORDS_LIMIT], now) if isinstance(value, str) else None
 
 
-def _after_a_while(text: str, now: datetime) -> datetime | None:
-    found = IN_A_WHILE.search(text)
-    if not found:
-        return None
-    amounts = AMOUNT.findall(found[1])
-    seconds = sum(float(number) * SECONDS[unit.lower()] for number, unit in amounts)
-    return now + timedelta(seconds=seconds) if 0 < seconds < 10**8 else None
+def _from_seconds(value: Any, now: datetime) -> datetime | None:
+    number = _number(value)
+    return now + timedelta(seconds=number) if number is not None and 0 < number < 10**8 else None
 
 
-def _clock(text: str, now: datetime) -> datetime | None:
-    """The next time that a clock shows this hour, in the named zone or else the host's."""
-    found = CLOCK.search(text)
-    if not found or not 1 <= int(found[1]) <= 12 or int(found[2] or 0) > 59:
-        return None
-    hour = int(found[1]) % 12 + (12 if found[3].lower() == "p" else 0)
-    local = now.astimezone(_zone(found[4]))
-    moment = local.replace(hour=hour, minute=int(found[2] or 0), second=0, microsecond=0)
-    return moment if moment > local else moment + timedelta(days=1)
-
-
-def _zone(name: str | None) -> tzinfo | None:
-    try:
-        return ZoneInfo(name) if name else None
-    except (KeyError, ValueError, OSError):  # no such zone, or not a zone's name
-        return None
+def _number(value: Any) -> float | None:
+    if isinstance(value, str) and re.fullmatch(r"\d{1,13}(?:\.\d{1,9})?", value):
+        return float(value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from jobs_app.agents.base import Denials, Turn
-from jobs_app.agents.limits import LIMIT_WORDS, retry_at
+from jobs_app.agents.limits import LIMIT_WORDS, limit_end
 from jobs_app.outcomes import Outcome, Verdict
 from sessions_app.validation import printable
 
@@ -39,6 +39,7 @@ class Rule:
     codes: Sequence[str] = ()
     permanent: bool = True
     outcome: Outcome = Outcome.FAILED
+    lost_conversation: bool = False
 
     def fits(self, signs: Signs) -> bool:
         return (
@@ -62,7 +63,13 @@ USAGE_LIMIT = Rule(
     "{tool} has reached a usage limit{until}: {words}.",
     pattern=LIMIT_WORDS,
     statuses=(429,),
-    codes=("rate_limit", "rate_limit_exceeded"),
+    codes=(
+        "rate_limit",
+        "rate_limit_error",
+        "rate_limit_exceeded",
+        "usage_limit_exceeded",
+        "usage_limit_reached",
+    ),
     permanent=False,
     outcome=Outcome.RATE_LIMITED,
 )
@@ -84,7 +91,7 @@ def failure(
     rule = next((rule for rule in rules if rule.fits(signs)), otherwise)
     until = None
     if rule.outcome is Outcome.RATE_LIMITED:
-        until = signs.limited_until or retry_at(signs.text, timezone.now())
+        until = signs.limited_until or limit_end(signs.text, timezone.now())
     sentence = rule.sentence.format(
         tool=tool,
         model=f"the model {turn.model}" if turn.model else "its default model",
@@ -92,7 +99,9 @@ def failure(
         until=f" until {until:%Y-%m-%d %H:%M %Z}" if until else "",
         words=quoted(signs.text),
     )
-    return Verdict(rule.outcome, sentence, rule.permanent, until, signs.text[:DETAIL_LIMIT])
+    gone = turn.resume if rule.lost_conversation else None
+    detail = signs.text[:DETAIL_LIMIT]
+    return Verdict(rule.outcome, sentence, rule.permanent, until, detail, lost_conversation=gone)
 
 
 def quoted(text: str) -> str:
@@ -100,8 +109,11 @@ def quoted(text: str) -> str:
     return printable(" ".join(text.split()), QUOTE_LIMIT).rstrip(".") or "no reason given"
 
 
-def success(denials: Denials) -> Verdict:
-    return Verdict(Outcome.SUCCEEDED, denials.sentence())
+def success(denials: Denials, tool: str, exit_code: int) -> Verdict:
+    """The verdict on a reported success, whatever the exit code: it is never run again."""
+    end = unexplained(exit_code)
+    note = f"{tool} reported success and then {end}." if exit_code else None
+    return Verdict(Outcome.SUCCEEDED, denials.sentence(), note=note)
 
 
 def without_result(
@@ -114,7 +126,7 @@ def without_result(
     """
     if exit_code in (1, 2) and stderr.strip():
         return failure(rules, Signs(_complaint(stderr)), tool, turn, otherwise)
-    sentence = f"{tool} {_unexplained(exit_code)}."
+    sentence = f"{tool} {unexplained(exit_code)}."
     return Verdict(Outcome.FAILED, sentence, detail=stderr[-DETAIL_LIMIT:])
 
 
@@ -125,8 +137,9 @@ def _complaint(stderr: str) -> str:
     return re.sub(r"^error: *", "", (errors or lines)[-1], flags=re.IGNORECASE)
 
 
-def _unexplained(exit_code: int) -> str:
-    """Shells and claude 2.1.330 give 128 + N for a signal, a killed process -N."""
+def unexplained(exit_code: int) -> str:
+    """What an exit code alone tells. Shells and claude 2.1.330 give 128 + N for a signal, a killed
+    process -N."""
     number = -exit_code if exit_code < 0 else exit_code - 128
     if number in set(signal.Signals):
         return f"was terminated from outside by {signal.Signals(number).name}"

@@ -4,15 +4,19 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from django.core.exceptions import ValidationError
 
+from jobs_app.afterwards import failure_message, is_told_here
 from jobs_app.agents import AGENTS
+from jobs_app.agents.arguments import NotAConversation
 from jobs_app.agents.base import Observer
 from jobs_app.claiming import Claim
-from jobs_app.leases import Ending, Start, failure_message
+from jobs_app.leases import Ending, Start
 from jobs_app.outcomes import LOST, Outcome, Verdict, timed_out
 from jobs_app.processes.process import AgentProcess
+from jobs_app.worker.overdue import Overdue
 from jobs_app.worker.preparing import Prepared, git_head, prepare, remove_private_files
 from jobs_app.worker.recorder import Recorder
 from jobs_app.worker.settings import WorkerSettings
@@ -51,6 +55,7 @@ class Run:
         self._preparing: asyncio.Future[Prepared] | None = None
         self._process: AgentProcess | None = None
         self._conversation: str | None = None
+        self._overdue = Overdue(self._end_overdue)
 
     def stop(self, verdict: Verdict) -> None:
         """End the attempt with this verdict; the first one stays, a later call can hasten the end.
@@ -72,11 +77,18 @@ class Run:
             verdict, exit_code = await self._drive()
         except Exception as error:
             await self._abandon_process()
-            verdict, exit_code = _failed_to_run(error, self.attempt.session.provider), None
+            verdict, exit_code = self._failed_to_run(error), None
         finally:
             timer.cancel()
+            self._overdue.forget()
         remove_private_files(self._settings, self.attempt.pk)
         await self._close(verdict, exit_code)
+
+    def _failed_to_run(self, error: Exception) -> Verdict:
+        verdict = _failed_to_run(error, self.attempt.session.provider)
+        if isinstance(error, NotAConversation):
+            return replace(verdict, lost_conversation=self._claim.facts.conversation)
+        return verdict
 
     async def _drive(self) -> tuple[Verdict, int | None]:
         """Start the agent, read it to its end, and judge."""
@@ -93,7 +105,14 @@ class Run:
         elif self._stopped is None:
             process.send_input()
         exit_code, stderr = await process.wait()
-        return self._judge(observer.verdict(exit_code, stderr)), exit_code
+        return self._judge(self._told(observer, exit_code, stderr)), exit_code
+
+    def _told(self, observer: Observer, exit_code: int, stderr: str) -> Verdict:
+        """The agent's own verdict; an exit code that we caused because it stayed is not its own."""
+        if not self._overdue.is_ended:
+            return observer.verdict(exit_code, stderr)
+        name = AGENTS[self.attempt.session.provider].name
+        return replace(observer.verdict(0, stderr), note=self._overdue.note(name))
 
     async def _prepare(self) -> Prepared | None:
         """The agent's process, or None if the attempt was stopped before there was one."""
@@ -164,11 +183,16 @@ class Run:
             if line.is_own:
                 self._add(MessageType.ERROR, line.raw, None)
                 return
-            observer.observe(line.data)
+            if not self._overdue.is_ended:  # what it says while it is ended undoes nothing
+                observer.observe(line.data)
+                self._overdue.tell(observer.is_over)
             self._conversation = provider.session_id(line.data) or self._conversation
             self._add(provider.classify(line.data), line.raw, meter.count(line.data))
 
         return on_line
+
+    def _end_overdue(self) -> bool:
+        return self._stopped is None and self._process is not None and self._process.stop()
 
     async def _close(self, verdict: Verdict, exit_code: int | None) -> None:
         meter = self._meter
@@ -192,11 +216,15 @@ class Run:
         return head.result() if head.done() else None
 
     def _explain(self, verdict: Verdict) -> None:
-        """Say in the transcript how the attempt ended, unless it simply succeeded."""
+        """Say in the transcript how the attempt ended, unless it simply succeeded, or what
+        follows tells it."""
         if verdict.outcome in (Outcome.CANCELLED, Outcome.INTERRUPTED):
             text = verdict.error or f"The attempt was {verdict.outcome}."
             self._add(MessageType.SYSTEM, events.notice(text).raw, None)
-        elif verdict.outcome is not Outcome.SUCCEEDED:
+        elif verdict.outcome is Outcome.SUCCEEDED:
+            if verdict.note:
+                self._add(MessageType.SYSTEM, events.notice(verdict.note).raw, None)
+        elif not is_told_here(verdict):
             text = verdict.error or "The agent failed without saying why."
             message = failure_message(self.attempt, text, verdict.detail)
             self._recorder.add(self.attempt, message)

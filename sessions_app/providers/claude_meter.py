@@ -23,11 +23,11 @@ RAW_LIMIT = 50
 
 
 class ClaudeMeter:
-    """See `base.Meter`. Live, an answer counts once, by its first event; each result adds what
-    was not counted yet."""
+    """See `base.Meter`. Live, an answer counts by the largest usage that its events gave; each
+    result adds what was not counted yet."""
 
     def __init__(self) -> None:
-        self._answers: set[tuple[str, str]] = set()
+        self._answers: dict[tuple[str, str], Usage] = {}
         self._answered = Usage()
         self._told = _Told()
         self._usage = Usage()
@@ -48,16 +48,16 @@ class ClaudeMeter:
         return self._usage.total - before.total or None
 
     def _read_answer(self, data: dict[str, Any]) -> bool:
-        """Add an answer's usage, once; False where there is none to add."""
+        """Add what an answer has used beyond what was known; False where it tells no usage."""
         message = data.get("message")
         usage = message.get("usage") if isinstance(message, dict) else None
         if not isinstance(message, dict) or not isinstance(usage, dict):
             return False
-        answer = (string(data, "session_id"), string(message, "id"))
-        if answer in self._answers:
-            return False
-        self._answers.add(answer)
-        self._answered += api_usage(usage)
+        used, name = api_usage(usage), string(message, "id")
+        answer = (string(data, "session_id"), name)
+        known = self._answers.get(answer, Usage()) if name else Usage()
+        self._answers[answer] = at_least(known, used)
+        self._answered += used - known
         return True
 
     @property
@@ -95,9 +95,8 @@ class _Told:
 
     @property
     def usage(self) -> Usage:
-        if self._since is not None:
-            return self._since
-        return self._models if self._models.total else self._turns
+        by_model = self._models if self._since is None else self._since
+        return by_model if by_model.total else self._turns
 
     @property
     def cost(self) -> Decimal | None:

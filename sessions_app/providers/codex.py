@@ -60,17 +60,20 @@ def _classify_item(event: str, item: Any) -> str:
 class CodexMeter:
     """See `base.Meter`. `turn.completed` gives the total of the whole thread, all runs before
     included; a failed turn gives none, and its tokens are in the next turn's total. `raw` is
-    `{"thread_id": …, "total": …}`, the usage object of the thread's last completed turn."""
+    `{"thread_id": …, "total": …}`, the usage object of the thread's last completed turn; a run
+    that never came to its thread leaves it to the run before."""
 
     def __init__(self, previous_raw: Any) -> None:
         previous = previous_raw if isinstance(previous_raw, dict) else {}
         self._thread = session_id(previous.get("thread_id"))
         self._total = previous.get("total")
         self._usage = Usage()
+        self._has_started = False
 
     def count(self, data: dict[str, Any]) -> int | None:
         match type_of(data):
             case "thread.started":
+                self._has_started = True
                 self._start(session_id(data.get("thread_id")))
             case "turn.completed":
                 return self._add(data.get("usage"))
@@ -95,7 +98,7 @@ class CodexMeter:
 
     @property
     def raw(self) -> Any:
-        return {"thread_id": self._thread, "total": self._total}
+        return {"thread_id": self._thread, "total": self._total} if self._has_started else None
 
 
 def thread_usage(usage: Any) -> Usage:

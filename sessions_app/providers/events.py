@@ -14,6 +14,7 @@ from typing import Any
 PROMPT = "pokecode_user_message"  # the original PokéCode's own kind
 ERROR = "pokecode_error"
 NOTICE = "pokecode_notice"
+RESUMPTION = "pokecode_resumption"
 UNREADABLE = "pokecode_unreadable_line"
 
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -75,6 +76,11 @@ def error(message: str, detail: str = "") -> Line:
 
 def notice(message: str) -> Line:
     return own({"kind": NOTICE, "message": message})
+
+
+def resumption(message: str) -> Line:
+    """Says which conversation the session goes on in; its message carries the id."""
+    return own({"kind": RESUMPTION, "message": message})
 
 
 def parse_stored(raw: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ TYPES = {
     events.PROMPT: "user",
     events.ERROR: "error",
     events.NOTICE: "system",
+    events.RESUMPTION: "result",
     events.UNREADABLE: "error",
 }
 """Kind -> message type."""
@@ -49,5 +50,6 @@ SHOW = {
     events.PROMPT: _prompt,
     events.ERROR: _error,
     events.NOTICE: _notice,
+    events.RESUMPTION: _notice,
     events.UNREADABLE: _unreadable,
 }

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from jobs_app import queue
 from jobs_app.models import Job, Worker
 from jobs_app.outcomes import Outcome
 from jobs_app.worker.looking import look
@@ -85,3 +86,71 @@ def test_the_pages_tell_until_when_it_waits(admin_client, session, worker, page)
     shown = words(admin_client.get(addresses[page]))
     assert "2031-05-06 14:05:00" in shown
     assert LIMIT in shown
+
+
+def told(session) -> list[str]:
+    """What PokéCode says in the transcript of attempts that went wrong."""
+    errors = session.messages.filter(type="error").in_order()
+    return [json.loads(message.content_data)["message"] for message in errors]
+
+
+def limited_again(worker, clock, until=None) -> float:
+    """Claim the waiting job when its time has come and end it at the limit: its minutes to wait."""
+    job = Job.objects.get()
+    begun = max(job.next_retry_at or timezone.now(), timezone.now())
+    clock(begun)
+    (attempt,) = claim(worker)
+    assert end(attempt, Outcome.RATE_LIMITED, LIMIT, until=until)
+    waits = Job.objects.get().next_retry_at
+    assert waits is not None
+    return (waits - begun).total_seconds() / 60
+
+
+def test_where_no_time_is_told_it_waits_longer_each_time_and_says_so_once(session, worker, clock):
+    clock(FIVE_PAST_TWO)
+    Job.objects.enqueue(session, "Go on")
+    waits = [limited_again(worker, clock) for _ in range(7)]
+    assert waits == [5, 10, 20, 40, 60, 60, 60]
+    (said,) = told(session)
+    assert said.startswith(LIMIT)
+    assert "tried again in 5 minutes" in said
+    assert Job.objects.get().attempts == 0
+
+
+def test_after_any_other_end_the_waits_begin_anew(session, worker, clock):
+    clock(FIVE_PAST_TWO)
+    Job.objects.enqueue(session, "Go on")
+    assert [limited_again(worker, clock), limited_again(worker, clock)] == [5, 10]
+    clock(Job.objects.get().next_retry_at)
+    end(claim(worker)[0], Outcome.INTERRUPTED, "Stopped.")
+    assert limited_again(worker, clock) == 5
+    assert len(told(session)) == 2
+
+
+def test_a_time_that_is_told_is_kept_to_also_after_waits_without_one(session, worker, clock):
+    clock(FIVE_PAST_TWO)
+    Job.objects.enqueue(session, "Go on")
+    assert limited_again(worker, clock) == 5
+    until = FIVE_PAST_TWO + timedelta(days=3)
+    limited_again(worker, clock, until=until)
+    assert Job.objects.get().next_retry_at == until
+    assert len(told(session)) == 2  # a wait of days is told, whatever was told before it
+
+
+def test_an_agent_that_tells_of_a_second_each_time_is_asked_less_and_less(session, worker, clock):
+    clock(FIVE_PAST_TWO)
+    Job.objects.enqueue(session, "Go on")
+    for _ in range(9):
+        begun = max(Job.objects.get().next_retry_at or timezone.now(), timezone.now())
+        wait = limited_again(worker, clock, until=begun + timedelta(seconds=1))
+    assert wait > 4
+    assert len(told(session)) == 1
+
+
+def test_a_cancelled_job_is_not_said_to_be_tried_again(session, worker):
+    Job.objects.enqueue(session, "Go on")
+    (attempt,) = claim(worker)
+    queue.cancel(attempt.job)
+    end(attempt, Outcome.RATE_LIMITED, LIMIT)
+    assert Job.objects.get().status == "cancelled"
+    assert told(session) == [LIMIT]

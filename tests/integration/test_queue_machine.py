@@ -48,6 +48,7 @@ class JobModel:
     run: JobAttempt | None = None
     cancel_asked: bool = False
     is_shown: bool = False
+    is_limited: bool = False
     is_edited: bool = False
 
     def end(self, status: str, *, refund: bool = False, waits: bool = False) -> None:
@@ -198,6 +199,8 @@ class QueueMachine(RuleBasedStateMachine):
         assert verb(job.run)
         assert not verb(job.run)
         self.closed.append(job.run)
+        self.messages[job.session] += how == "defer" and not job.is_limited  # says so once
+        job.is_limited = how == "defer"
         effect(job)
         self.last_status[job.session] = job.status
 
@@ -207,6 +210,7 @@ class QueueMachine(RuleBasedStateMachine):
         job = self.running[pick % len(self.running)]
         assert leases.rescue(JobAttempt.objects.select_related("job", "session").get(pk=job.run.pk))
         self.messages[job.session] += 1  # says what happened
+        job.is_limited = False
         self.closed.append(job.run)
         job.fail()
         self.last_status[job.session] = job.status

@@ -8,9 +8,11 @@ import pytest
 from django.utils import timezone
 
 from jobs_app import leases, queue
+from jobs_app.leases import Ending, Record
 from jobs_app.models import Job, JobAttempt, JobStatus
-from jobs_app.outcomes import Outcome
+from jobs_app.outcomes import Outcome, Verdict
 from sessions_app.providers import Usage
+from sessions_app.transcript import NewMessage
 from tests.leasing import claim, end
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
@@ -147,3 +149,61 @@ def test_prune_deletes_only_what_ended_long_ago(session, worker):
     assert Job.objects.count() == 3
     assert queue.prune(timedelta(days=30)) == 1
     assert set(Job.objects.values_list("pk", flat=True)) == {recent.pk, waiting.pk}
+
+
+def say(attempt, conversation: str) -> None:
+    """The agent answers in this conversation."""
+    said = NewMessage(
+        session_id=attempt.session_id,
+        provider=attempt.session.provider,
+        type="assistant",
+        content=json.dumps({"type": "assistant", "session_id": conversation}),
+        provider_session_id=conversation,
+    )
+    leases.record([Record(attempt, said)], [])
+
+
+def lose(worker) -> tuple[str | None, Job]:
+    """The next attempt cannot resume its conversation: which that was, and the job after it."""
+    Job.objects.update(next_retry_at=None)
+    (claimed,) = leases.claim(worker)
+    conversation = claimed.facts.conversation
+    gone = Verdict(Outcome.FAILED, "Gone.", permanent=True, lost_conversation=conversation)
+    leases.record([Record(claimed.attempt, Ending(gone, exit_code=1))], [])
+    return conversation, Job.objects.get(pk=claimed.attempt.job_id)
+
+
+def test_a_session_whose_conversation_is_lost_goes_on_in_the_one_before_it(attempt, worker):
+    for conversation in ("first", "second"):
+        say(attempt, conversation)
+    end(attempt, Outcome.SUCCEEDED)
+    Job.objects.enqueue(attempt.session, "Go on")
+    lost, job = lose(worker)
+    assert (lost, job.status, job.attempts) == ("second", JobStatus.PENDING, 0)
+    last = attempt.session.messages.in_order().last()
+    text = json.loads(last.content_data)["message"]
+    assert "second cannot be resumed" in text
+    assert "first" in text
+    assert text in [getattr(shape, "text", "") for shape in attempt.session.messages.display()]
+    Job.objects.update(next_retry_at=None)
+    (claimed,) = leases.claim(worker)
+    assert claimed.facts.conversation == "first"
+
+
+def test_a_session_with_one_conversation_that_is_lost_says_so_and_fails(attempt, worker):
+    say(attempt, "only")
+    end(attempt, Outcome.SUCCEEDED)
+    Job.objects.enqueue(attempt.session, "Go on")
+    lost, job = lose(worker)
+    assert (lost, job.status, job.error) == ("only", JobStatus.FAILED, "Gone.")
+    assert json.loads(attempt.session.messages.in_order().last().content_data)["message"] == "Gone."
+
+
+def test_conversations_that_are_all_lost_end_the_job_after_its_attempts(attempt, worker):
+    for conversation in ("first", "second"):
+        say(attempt, conversation)
+    end(attempt, Outcome.SUCCEEDED)
+    Job.objects.enqueue(attempt.session, "Go on", max_attempts=3)
+    attempts = [lose(worker)[1].attempts for _ in range(4)]
+    assert attempts == [0, 1, 2, 3]  # going back the first time costs none
+    assert Job.objects.latest("pk").status == JobStatus.FAILED

@@ -92,6 +92,22 @@ def test_the_second_prompt_resumes_the_conversation_of_the_first(site, tmp_path)
         assert any(argument.startswith(flag) for argument in arguments)
 
 
+def test_an_id_that_no_tool_resumes_gives_way_to_the_conversation_before_it(site, tmp_path):
+    session, dump = site.session(), tmp_path / "dump.json"
+    site.submit(session, "First")
+    events = [
+        {"type": kind, "session_id": "tag-7", "is_error": False} for kind in ("user", "result")
+    ]
+    site.submit(session, directive(lines=[json.dumps(event) for event in events]))
+    last = site.submit(session, directive(env_dump=str(dump)))
+    site.drain()
+    assert site.job(last)["status"] == "completed"
+    (first, *_) = (
+        m["provider_session_id"] for m in site.messages(session) if m["type"] == "result"
+    )
+    assert f"--resume={first}" in json.loads(dump.read_text())["argv"]
+
+
 def test_cancelling_a_running_job_ends_all_that_it_started(site, tmp_path):
     session = site.session()
     left = str(tmp_path / "left")
@@ -242,7 +258,9 @@ def test_submit_with_wait_follows_the_transcript_and_exits_as_the_job_ended(site
     site.environment["POKECODE_JOB_MAX_ATTEMPTS"] = "1"
     with site.worker():
         good = site.manage("submit_prompt", session, "Say hello", "--wait")
-        bad = site.manage("submit_prompt", session, directive(exit=1), "--wait", check=False)
+        bad = site.manage(
+            "submit_prompt", session, directive(lines=[], exit=1), "--wait", check=False
+        )
     assert good.returncode == 0
     assert "Say hello" in good.stdout
     assert bad.returncode == 1

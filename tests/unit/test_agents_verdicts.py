@@ -181,6 +181,161 @@ def test_an_event_that_says_when_the_limit_ends_is_believed():
     assert f"until {ends:%Y-%m-%d %H:%M} UTC" in error(verdict)
 
 
+def in_seconds(seconds: float) -> datetime:
+    return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+
+
+def window(status: str, name: str | None, ends: datetime | float) -> dict:
+    moment = ends.timestamp() if isinstance(ends, datetime) else ends
+    info = {"status": status, "resetsAt": moment, **({"rateLimitType": name} if name else {})}
+    return {"type": "rate_limit_event", "rate_limit_info": info}
+
+
+LIMITED_RESULT: dict = {
+    "type": "result",
+    "is_error": True,
+    "result": "API Error: Rate limit reached",
+    "api_error_status": 429,
+}
+
+
+@pytest.mark.parametrize("status", ["allowed", "allowed_warning", None, ["rejected"]])
+def test_a_window_that_is_not_rejected_says_nothing_about_when_to_go_on(status):
+    seen = [window(status, "seven_day", in_seconds(6 * 86400)), LIMITED_RESULT]
+    verdict = judge("claude-code", seen, 1)
+    assert (verdict.outcome, verdict.retry_at) == (Outcome.RATE_LIMITED, None)
+
+
+@pytest.mark.parametrize("names", [("five_hour", "seven_day"), (None, None), ("a", None)])
+def test_of_the_rejected_windows_the_one_that_ends_last_decides(names):
+    soon, late = in_seconds(1800), in_seconds(3 * 86400)
+    told = [window("rejected", names[0], late), window("rejected", names[1], soon)]
+    after = [window("allowed", "seven_day_opus", in_seconds(60)), LIMITED_RESULT]
+    assert judge("claude-code", [*told, *after], 1).retry_at == late
+    assert judge("claude-code", [*reversed(told), *after], 1).retry_at == late
+
+
+def test_a_rejected_window_is_one_no_longer_once_it_allows_again():
+    seen = [
+        window("rejected", "five_hour", in_seconds(9000)),
+        window("rejected", "seven_day", in_seconds(90)),
+        window("allowed", "five_hour", in_seconds(9000)),
+        LIMITED_RESULT,
+    ]
+    assert judge("claude-code", seen, 1).retry_at == end_of(seen[1])
+
+
+def test_a_rejected_window_that_the_account_goes_beyond_does_not_decide():
+    event = window("rejected", "seven_day", in_seconds(9000))
+    event["rate_limit_info"]["isUsingOverage"] = True
+    assert judge("claude-code", [event, LIMITED_RESULT], 1).retry_at is None
+
+
+def end_of(event: dict) -> datetime:
+    return datetime.fromtimestamp(event["rate_limit_info"]["resetsAt"], UTC)
+
+
+@pytest.mark.parametrize("ends", [253402300799, -5, 10**18, float("inf"), 0])
+def test_a_window_without_end_is_not_waited_for(ends):
+    verdict = judge("claude-code", [window("rejected", "seven_day", ends), LIMITED_RESULT], 1)
+    assert (verdict.outcome, verdict.retry_at) == (Outcome.RATE_LIMITED, None)
+
+
+@pytest.mark.parametrize("before", ["", "unexpected status 429 Too Many Requests: "])
+@pytest.mark.parametrize("field", ["resets_at", "resets_in_seconds"])
+def test_the_body_of_a_limit_of_codex_tells_when_it_ends(field, before):
+    ends = in_seconds(13872)
+    moment = int(ends.timestamp()) if field == "resets_at" else 13872
+    error = {"type": "usage_limit_reached", "message": "The limit has been reached", field: moment}
+    body = before + json.dumps({"error": error, "status_code": 429})
+    verdict = judge("codex-cli", [{"type": "turn.failed", "error": {"message": body}}], 1)
+    assert verdict.outcome is Outcome.RATE_LIMITED
+    assert verdict.retry_at is not None
+    assert abs(verdict.retry_at - ends) < timedelta(seconds=30)
+
+
+def test_a_limit_is_one_also_where_the_last_line_is_missing():
+    words = "You've hit your weekly limit · resets 3pm (UTC)"
+    said = {"message": {"content": [{"type": "text", "text": words}]}, "error": "rate_limit"}
+    ahead = {"type": "error", "message": "You've hit your usage limit. Try again in 3 hours."}
+    for provider, event in (
+        ("claude-code", {"type": "assistant", **said}),
+        ("codex-cli", ahead),
+    ):
+        verdict = judge(provider, [event], 1, "Reading prompt from stdin...")
+        assert verdict.outcome is Outcome.RATE_LIMITED
+        assert verdict.retry_at is not None
+
+
+@pytest.mark.parametrize("case", ["claude/resume_7_unknown_id", "codex/resume_7_unknown_id"])
+def test_a_conversation_that_cannot_be_resumed_is_named(case):
+    lost = recorded(case).lost_conversation
+    assert lost
+    assert lost in error(recorded(case))
+
+
+CLAUDE_SUCCESS: dict = {"type": "result", "is_error": False, "num_turns": 2, "result": "Done"}
+SUCCESSES = [("claude-code", CLAUDE_SUCCESS), ("codex-cli", {"type": "turn.completed"})]
+
+
+@pytest.mark.parametrize(("code", "words"), [(1, "exit code 1"), (-9, "SIGKILL"), (143, "SIGTERM")])
+@pytest.mark.parametrize(("provider", "success"), SUCCESSES)
+def test_a_reported_success_is_one_whatever_the_exit_code(provider, success, code, words):
+    verdict = judge(provider, [success], code, "error: something at the end")
+    assert verdict.outcome is Outcome.SUCCEEDED
+    assert verdict.note is not None
+    assert "reported success" in verdict.note
+    assert words in verdict.note
+    assert judge(provider, [success], 0).note is None
+
+
+@pytest.mark.parametrize(("provider", "success"), SUCCESSES)
+def test_a_turn_that_began_after_a_success_and_broke_off_is_none(provider, success):
+    begun = {"type": "turn.started"}
+    if provider == "claude-code":
+        begun = {"type": "assistant", "message": {}}
+    verdict = judge(provider, [success, begun], 1)
+    assert (verdict.outcome, verdict.permanent) == TRANSIENT
+
+
+def test_what_a_sub_agent_says_after_a_success_does_not_undo_it():
+    said = {"type": "assistant", "message": {}, "parent_tool_use_id": "toolu_1"}
+    assert judge("claude-code", [CLAUDE_SUCCESS, said], 1).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("reason", ["aborted_tools", "aborted_streaming"])
+def test_a_turn_that_was_broken_off_is_no_success(reason):
+    result = {**CLAUDE_SUCCESS, "result": "", "terminal_reason": reason}
+    verdict = judge("claude-code", [result], 0)
+    assert (verdict.outcome, verdict.permanent) == TRANSIENT
+    assert "interrupted from outside" in error(verdict)
+
+
+def test_a_call_that_a_hook_put_off_is_named_and_no_success():
+    reason = {"stop_reason": "tool_deferred", "terminal_reason": "tool_deferred"}
+    call = {"id": "toolu_1", "name": "Bash", "input": {"command": "rm -rf build # rate limit"}}
+    verdict = judge("claude-code", [{**CLAUDE_SUCCESS, **reason, "deferred_tool_use": call}], 0)
+    assert (verdict.outcome, verdict.permanent) == PERMANENT
+    assert "Bash (rm -rf build" in error(verdict)
+    assert "hook" in error(verdict)
+
+
+def test_an_agent_is_expected_to_exit_only_once_nothing_of_it_goes_on():
+    observer = AGENTS["claude-code"].observer(Turn("attempt", "Do it", "/project"))
+    changed = {"type": "system", "subtype": "background_tasks_changed"}
+    for data, is_over in (
+        ({"type": "system", "subtype": "init"}, False),
+        ({**changed, "tasks": [{"task_id": "b1"}]}, False),
+        (CLAUDE_SUCCESS, False),  # its task in the background may begin another turn
+        ({**changed, "tasks": []}, True),
+        ({"type": "system", "subtype": "session_state_changed", "state": "idle"}, True),
+        ({"type": "assistant", "message": {}}, False),
+        ({"type": "result", "is_error": True, "result": "No."}, True),
+    ):
+        observer.observe(data)
+        assert observer.is_over is is_over, data
+
+
 def test_many_denials_make_a_short_sentence():
     assert Denials().sentence() is None
     assert Denials(["Bash (ls)"]).sentence() == "One tool call was denied: Bash (ls)."

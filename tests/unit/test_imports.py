@@ -22,6 +22,7 @@ FORBIDDEN = {
     "jobs_app": ("pokecode_site",),
     "jobs_app/models.py": (*QUEUE[1:3], *WORKER, *PEOPLE),
     "jobs_app/claiming.py": (*QUEUE[2:], *WORKER, *PEOPLE),
+    "jobs_app/afterwards.py": (*QUEUE[1:], *WORKER, *PEOPLE),
     "jobs_app/leases.py": (*QUEUE[3:], *WORKER, *PEOPLE),
     "jobs_app/queue.py": ("jobs_app.acts", *WORKER, *PEOPLE),
     "jobs_app/acts.py": (*WORKER, *PEOPLE),

@@ -118,6 +118,30 @@ def answer(message_id: str, tokens: int) -> dict[str, object]:
     return {"type": "assistant", "session_id": "s", "message": {"id": message_id, "usage": usage}}
 
 
+def test_answers_without_an_id_count_each():
+    meter = PROVIDERS["claude-code"].meter()
+    anonymous = {"type": "assistant", "message": {"usage": {"input_tokens": 9, "output_tokens": 1}}}
+    assert [meter.count(anonymous), meter.count(anonymous)] == [10, 10]
+
+
+def test_an_answer_counts_by_the_largest_usage_that_its_events_gave():
+    meter = PROVIDERS["claude-code"].meter()
+    counts = [meter.count(answer("a", tokens)) for tokens in (500, 500, 700, 600)]
+    assert counts == [501, None, 200, None]
+    assert meter.usage == Usage(input_tokens=700, output_tokens=1)
+
+
+@pytest.mark.parametrize("nothing", [None, 0, {}, [], {"input_tokens": 0, "output_tokens": None}])
+@pytest.mark.parametrize("key", ["usage", "modelUsage", SINCE])
+def test_a_result_that_tells_no_usage_wipes_nothing(key, nothing):
+    meter = PROVIDERS["claude-code"].meter()
+    meter.count(answer("a", 40))
+    told = {"usage": {"input_tokens": 50, "output_tokens": 9}} if key != "usage" else {}
+    counted = meter.count({"type": "result", **told, key: nothing})
+    assert counted == (18 if told else None)
+    assert meter.usage.total == (59 if told else 41)
+
+
 def test_old_results_without_usage_by_model_count_their_turns():
     meter = PROVIDERS["claude-code"].meter()
     usage = {"input_tokens": 3, "output_tokens": 7}
@@ -173,6 +197,21 @@ def test_a_failed_codex_run_hands_the_total_on_to_the_next():
     retried.count(thread)
     usage = {"input_tokens": 80, "output_tokens": 9}  # with what the failed turn used
     assert retried.count({"type": "turn.completed", "usage": usage}) == 34
+
+
+def test_a_codex_run_that_never_began_leaves_the_total_to_the_run_before():
+    meter = PROVIDERS["codex-cli"].meter({"thread_id": "t", "total": {"input_tokens": 50}})
+    assert meter.raw is None
+
+
+@pytest.mark.parametrize("nothing", [None, 0, {}, {"input_tokens": 0, "output_tokens": None}])
+def test_a_codex_turn_that_tells_no_usage_wipes_nothing(nothing):
+    meter = PROVIDERS["codex-cli"].meter()
+    meter.count({"type": "thread.started", "thread_id": "t"})
+    meter.count({"type": "turn.completed", "usage": {"input_tokens": 80, "output_tokens": 9}})
+    assert meter.count({"type": "turn.completed", "usage": nothing}) is None
+    assert meter.usage.total == 89
+    assert meter.raw["total"] == {"input_tokens": 80, "output_tokens": 9}
 
 
 def test_another_codex_thread_starts_from_nothing():
