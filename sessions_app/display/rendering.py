@@ -1,5 +1,6 @@
 """Pages of a transcript as HTML."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,6 +18,18 @@ PAGE = 100
 
 LARGEST = 1_000_000
 """Characters beyond which a message is not parsed for a page but only linked to."""
+
+LARGEST_WITH_PICTURES = 40_000_000
+"""Characters of the longest message whose pictures are shown."""
+
+PICTURES_READ = 100_000_000
+"""Characters of long messages that are read for one page, to show what stands by pictures."""
+
+PICTURE = re.compile(
+    r'"(?:data|blob|base64|url|image_url|imageUrl)"\s*:\s*'
+    r'"(?:data:[^",]{0,100},)?[A-Za-z0-9+/=]{10000,}'
+)
+"""The fields of a message that hold a picture's bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +71,13 @@ def feed(
 ) -> list[Entry]:
     """The entries that these messages add to the conversation or change in it, each once."""
     touched: dict[Entry, None] = {}
+    may_read = PICTURES_READ
     for message in messages:
-        shapes = _shapes(message, session.project_path)
+        content: str = message.beginning  # type: ignore[attr-defined]
+        if len(content) > LARGEST and may_read > 0 and PICTURE.search(content):
+            content = _with_pictures(message)
+            may_read -= len(content)
+        shapes = _shapes(message, content, session.project_path)
         touched |= dict.fromkeys(conversation.add(message.pk, message.created_at, shapes))
     return list(touched)
 
@@ -74,8 +92,22 @@ def _messages(session: Session) -> "QuerySet[SessionMessage]":
     return rows.annotate(beginning=Substr("content_data", 1, LARGEST + 1))
 
 
-def _shapes(message: SessionMessage, project_path: str) -> list[Shape]:
-    content: str = message.beginning  # type: ignore[attr-defined]
-    if len(content) > LARGEST:
+def _with_pictures(message: SessionMessage) -> str:
+    """All of a long message."""
+    rows = SessionMessage.objects.filter(pk=message.pk)
+    start = Substr("content_data", 1, LARGEST_WITH_PICTURES + 1)
+    return str(rows.annotate(start=start).values_list("start", flat=True).first() or "")
+
+
+def _is_readable(content: str) -> bool:
+    """Whether a page has room for it: pictures take room only in the stored message."""
+    if len(content) <= LARGEST:
+        return True
+    bytes_of_pictures = sum(len(found[0]) for found in PICTURE.finditer(content))
+    return len(content) <= LARGEST_WITH_PICTURES and len(content) - bytes_of_pictures <= LARGEST
+
+
+def _shapes(message: SessionMessage, content: str, project_path: str) -> list[Shape]:
+    if not _is_readable(content):
         return [Notice(f"A message of over {LARGEST:,} characters is not shown here.", "warning")]
     return display_message(message.provider, message.type, content, project_path)

@@ -7,14 +7,19 @@ recorded.
 import json
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from sessions_app.providers import contents
 from sessions_app.providers.reading import (
     Malformed,
     Show,
+    arguments,
     first_line,
+    first_text,
     objects,
     optional,
+    pretty,
     relative_path,
     required,
     string,
@@ -25,6 +30,7 @@ from sessions_app.providers.reading import (
 from sessions_app.providers.shapes import (
     Error,
     FileChange,
+    Link,
     Notice,
     Plan,
     PlanStep,
@@ -38,6 +44,7 @@ from sessions_app.providers.shapes import (
 
 CHANGE_KINDS = {"add", "delete", "update"}
 FAILED = {"failed", "declined"}
+LOST_AGENTS = {"errored", "failed", "interrupted", "not_found"}
 SPLIT_LIMIT = 20_000
 """Characters of the longest command that is split into words: it takes time."""
 
@@ -57,8 +64,9 @@ def _turn_completed(data: dict[str, Any], project_path: str) -> list[Shape]:
 
 
 def _turn_failed(data: dict[str, Any], project_path: str) -> list[Shape]:
-    error: dict[str, Any] = required(data, "error", dict)
-    raw = required(error, "message", str)
+    error = data.get("error")
+    raw = string(error, "message") if isinstance(error, dict) else ""
+    raw = raw or (pretty(error) if error else "The turn failed; Codex does not say why.")
     said = _server_message(raw)
     return [Error(said, detail="" if said == raw else raw)]
 
@@ -92,7 +100,8 @@ def _message(item: dict[str, Any], has_ended: bool, project_path: str) -> list[S
 
 
 def _reasoning(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
-    return [Thinking(required(item, "text", str))]
+    text = required(item, "text", str)
+    return [Thinking(text)] if text.strip() else []
 
 
 def _warning(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
@@ -122,34 +131,31 @@ def _without_shell(command: str) -> str:
 
 def _file_change(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
     status = string(item, "status") or ("completed" if has_ended else "in_progress")
-    return [
+    changes: list[Shape] = [
         FileChange(
-            tool_id=required(item, "id", str),
-            path=relative_path(required(change, "path", str), project_path),
-            kind=_change_kind(change),
+            tool_id=string(item, "id"),
+            path=relative_path(string(change, "path"), project_path),
+            kind=string(change, "kind") if change.get("kind") in CHANGE_KINDS else "update",
             status=status,
         )
         for change in objects(item, "changes")
+        if string(change, "path")
     ]
-
-
-def _change_kind(change: dict[str, Any]) -> str:
-    kind = required(change, "kind", str)
-    if kind not in CHANGE_KINDS:
-        raise Malformed("kind")
-    return kind
+    if not changes:
+        raise Malformed("changes")
+    return changes
 
 
 def _todo_list(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
     """The whole list each time: a later one takes the place of an earlier one."""
     steps = tuple(
         PlanStep(
-            required(step, "text", str),
+            string(step, "text"),
             "completed" if optional(step, "completed", bool, False) else "pending",
         )
         for step in objects(item, "items")
     )
-    return [Plan(required(item, "id", str), steps)]
+    return [Plan(string(item, "id"), steps)]
 
 
 def _agent_call(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
@@ -157,38 +163,77 @@ def _agent_call(item: dict[str, Any], has_ended: bool, project_path: str) -> lis
     if not has_ended:
         tool = required(item, "tool", str)
         return [_call(item, tool, first_line(prompt), {"prompt": prompt})]
-    states: dict[str, Any] = optional(item, "agents_states", dict, {})
-    return [_outcome(item, "\n".join(filter(None, map(_agent_state, states.values()))))]
+    states = list(optional(item, "agents_states", dict, {}).values())
+    told = "\n".join(filter(None, map(_agent_state, states)))
+    return [_outcome(item, told, failed=any(map(_is_lost, states)))]
 
 
 def _agent_state(state: Any) -> str:
     if not isinstance(state, dict):
-        raise Malformed("agents_states")
-    return optional(state, "message", str, "") or string(state, "status").replace("_", " ")
+        return pretty(state)
+    status = string(state, "status").replace("_", " ")
+    message = string(state, "message")
+    if _is_lost(state):
+        return ": ".join(filter(None, [status, message]))
+    return message or status
+
+
+def _is_lost(state: Any) -> bool:
+    return isinstance(state, dict) and string(state, "status") in LOST_AGENTS
 
 
 def _mcp_call(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
     if not has_ended:
-        tool = f"{required(item, 'server', str)}: {required(item, 'tool', str)}"
-        arguments: dict[str, Any] = optional(item, "arguments", dict, {})
-        texts = (value for value in arguments.values() if isinstance(value, str))
-        return [_call(item, tool, next(texts, ""), arguments)]
-    error: dict[str, Any] = optional(item, "error", dict, {})
-    result: dict[str, Any] = optional(item, "result", dict, {})
-    blocks = objects(result, "content")
-    text = "\n".join(string(block, "text") or f"[{type_of(block)}]" for block in blocks)
-    return [_outcome(item, string(error, "message") or text, failed=bool(error))]
+        named = filter(None, [string(item, "server"), required(item, "tool", str)])
+        given = arguments(item.get("arguments"))
+        return [_call(item, ": ".join(named), first_text(given), given)]
+    error = item.get("error")
+    if error:
+        said = string(error, "message") if isinstance(error, dict) else ""
+        return [_outcome(item, said or pretty(error), failed=True)]
+    return [_returned(item, item.get("result"))]
+
+
+def _returned(item: dict[str, Any], result: Any) -> ToolResult:
+    """What an MCP server answered: blocks, or only a value by a schema."""
+    held = result if isinstance(result, dict) else {"content": result}
+    content = contents.read(held.get("content") or held.get("structured_content"))
+    return replace(
+        _outcome(item, content.text, failed=content.failed or held.get("is_error") is True),
+        links=tuple(content.links),
+        images=tuple(content.images),
+    )
 
 
 def _web_search(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
-    query = required(item, "query", str)
+    """What is searched for is told at the end alone: the call is told again then."""
+    action: dict[str, Any] = optional(item, "action", dict, {})
+    call = _call(item, "WebSearch", _sought(item, action), {})
     if not has_ended:
-        return [_call(item, "WebSearch", query, {"query": query})]
-    return [_outcome(item, f"Searched for: {query}")]
+        return [call]
+    links = tuple(Link(url) for url in [string(action, "url")] if url)
+    text = "" if links else f"Searched for: {call.summary}"
+    return [call, replace(_outcome(item, text), links=links)]
 
 
-def _call(item: dict[str, Any], tool: str, summary: str, arguments: dict[str, Any]) -> ToolUse:
-    return ToolUse(required(item, "id", str), tool, summary, arguments)
+def _sought(item: dict[str, Any], action: dict[str, Any]) -> str:
+    query, url = string(item, "query"), string(action, "url")
+    match type_of(action):
+        case "open_page" | "openPage":
+            return f"open {url or query}"
+        case "find_in_page" | "findInPage":
+            return f"find “{string(action, 'pattern')}” in {url or query}"
+    several: list[Any] = optional(action, "queries", list, [])
+    queries = dict.fromkeys([query, string(action, "query"), *filter(_is_text, several)])
+    return "; ".join(filter(None, queries))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _call(item: dict[str, Any], tool: str, summary: str, given: dict[str, Any]) -> ToolUse:
+    return ToolUse(string(item, "id"), tool, summary, given)
 
 
 def _outcome(
@@ -196,7 +241,7 @@ def _outcome(
 ) -> ToolResult:
     status = string(item, "status")
     return ToolResult(
-        tool_id=required(item, "id", str),
+        tool_id=string(item, "id"),
         text=text or ("Declined." if status == "declined" else ""),
         is_error=failed or status in FAILED,
         exit_code=exit_code,
