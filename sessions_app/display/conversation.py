@@ -142,6 +142,11 @@ class Conversation:
         self._calls: OrderedDict[str, Entry] = OrderedDict()
         self._replaceable: dict[tuple[str, ...], Entry] = {}
 
+    def recall(self, shapes: Iterable[Shape]) -> None:
+        """What was said just before, where no entry is wanted."""
+        for _ in self._answers.told(shapes):
+            pass
+
     def add(self, message_id: str, at: datetime, shapes: Iterable[Shape]) -> list[Entry]:
         """The entries that the shapes of this message add or change, in order."""
         touched: list[Entry] = []

@@ -49,8 +49,11 @@ def page(session: Session, before: str | None = None) -> Page:
         rows = rows.filter(pk__lt=before)
     found = list(rows.order_by("-pk")[: PAGE + 1])
     messages = found[:PAGE][::-1]
+    conversation = Conversation()
+    for earlier in found[PAGE:]:
+        conversation.recall(_shapes(earlier, _beginning(earlier), session.project_path))
     return Page(
-        arrange(feed(Conversation(), session, messages)),
+        arrange(feed(conversation, session, messages)),
         earlier=messages[0].pk if len(found) > PAGE else None,
         last=messages[-1].pk if messages else "",
     )
@@ -73,7 +76,7 @@ def feed(
     touched: dict[Entry, None] = {}
     may_read = PICTURES_READ
     for message in messages:
-        content: str = message.beginning  # type: ignore[attr-defined]
+        content = _beginning(message)
         if len(content) > LARGEST and may_read > 0 and PICTURE.search(content):
             content = _with_pictures(message)
             may_read -= len(content)
@@ -90,6 +93,11 @@ def _messages(session: Session) -> "QuerySet[SessionMessage]":
     """Messages with only the beginning of their content: one line may hold megabytes."""
     rows = SessionMessage.objects.filter(session=session).defer("content_data")
     return rows.annotate(beginning=Substr("content_data", 1, LARGEST + 1))
+
+
+def _beginning(message: SessionMessage) -> str:
+    beginning: str = message.beginning  # type: ignore[attr-defined]
+    return beginning
 
 
 def _with_pictures(message: SessionMessage) -> str:

@@ -88,7 +88,9 @@ def _text(block: dict[str, Any], data: dict[str, Any], project_path: str) -> lis
         return [Text(text, parent)]
     if data.get("isCompactSummary") is True:
         return [Notice("The conversation so far was summed up.", detail=text)]
-    if data.get("isSynthetic") or data.get("isMeta"):
+    if data.get("isMeta") is True:
+        return [Notice("The command-line tool added this.", detail=text)]
+    if data.get("isSynthetic"):
         return [Notice("The command-line tool asked the agent to continue.", detail=text)]
     if text.startswith(INTERRUPTED):
         return [Notice(text.strip("[]"), level="warning")]

@@ -148,7 +148,7 @@ def tool_result(
     `told` is the event's `tool_use_result`: an object, a text, or absent as in sub-agents.
     """
     told = told if isinstance(told, dict) else {}
-    content = contents.read(_searched(told) or block.get("content"))
+    content = contents.read(_searched(told) or block.get("content") or _structured(told))
     is_error = optional(block, "is_error", bool, False) or content.failed
     text, exit_code = _ended(content.text, is_error)
     result = ToolResult(
@@ -166,6 +166,11 @@ def tool_result(
         return [_done(told, result, project_path)]
     except Malformed:  # the change is not told in a way that we know: what was said of it is
         return [result]
+
+
+def _structured(told: dict[str, Any]) -> Any:
+    """What an MCP server answered by a schema alone."""
+    return told.get("structuredContent") or told.get("structured_content")
 
 
 def _ended(text: str, is_error: bool) -> tuple[str, int | None]:

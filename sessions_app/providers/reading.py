@@ -20,6 +20,7 @@ Show = Callable[[dict[str, Any], str], list[Shape]]
 TYPE_LIMIT = 100
 """Characters of a type's name that are shown."""
 
+CAPITAL = re.compile(r"(?<!^)[A-Z]")
 NUMBER_LIMIT = 1e15
 SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
@@ -115,6 +116,11 @@ def relative_path(path: str, project_path: str) -> str:
 
 def first_line(text: str) -> str:
     return text.strip().partition("\n")[0]
+
+
+def snake(name: str) -> str:
+    """A name as `codex exec` writes it: `mcpToolCall` -> `mcp_tool_call`."""
+    return CAPITAL.sub(lambda capital: f"_{capital[0].lower()}", name)
 
 
 def session_id(value: Any) -> str | None:

@@ -117,3 +117,11 @@ def test_the_results_of_parallel_calls_are_told_with_their_calls(session_of):
 def test_a_question_stands_open_on_the_page(session_of):
     html = page(session_of("ask_user"))
     assert re.search(r'<details class="entry call done"[^>]* open>', html)
+
+
+def test_a_page_that_begins_with_the_end_of_a_turn_does_not_repeat_its_answer(session_of):
+    session = session_of("side_events")
+    more = [events.prompt(f"prompt {number}", "") for number in range(rendering.PAGE - 1)]
+    transcript.append([NewMessage(session.pk, session.provider, "user", x.raw) for x in more])
+    html = page(session)
+    assert "End of turn" in html and "Tests pass." not in html
