@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 
 from sessions_app.admin import images
 from sessions_app.admin.base import BaseAdmin, log_changes
@@ -88,7 +89,7 @@ class SessionAdmin(BaseAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         address = "messages/<path:message_id>/images/<str:key>/"
-        view = self.admin_site.admin_view(self.image_view, cacheable=True)
+        view = self.admin_site.admin_view(require_safe(self.image_view), cacheable=True)
         return [path(address, view, name="sessions_app_session_image"), *super().get_urls()]
 
     def image_view(self, request: HttpRequest, message_id: str, key: str) -> HttpResponse:

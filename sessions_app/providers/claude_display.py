@@ -22,6 +22,10 @@ from sessions_app.providers.reading import (
 from sessions_app.providers.shapes import Error, Notice, Prompt, Result, Shape, Text, Thinking
 
 INTERRUPTED = "[Request interrupted"
+SYNTHETIC = "<synthetic>"
+"""The model of an answer that the tool wrote itself."""
+
+HUMAN = {"", "human", "user"}
 ABORTED = {"aborted_streaming", "aborted_tools"}
 
 
@@ -37,7 +41,8 @@ def _assistant(data: dict[str, Any], project_path: str) -> list[Shape]:
     message: dict[str, Any] = required(data, "message", dict)
     if is_api_error(data):
         # The result that follows carries the same text, and shows it as the error.
-        return [Notice(contents.read(message.get("content")).text, level="warning")]
+        said = contents.read(message.get("content")).text or pretty(data.get("error"))
+        return [Notice(said, level="warning")]
     return _blocks(message, data, project_path)
 
 
@@ -80,21 +85,31 @@ def _by_ending(kind: str) -> "ShowBlock | None":
 
 def _text(block: dict[str, Any], data: dict[str, Any], project_path: str) -> list[Shape]:
     text, parent = required(block, "text", str), _parent(data)
+    is_tools = type_of(data) == "user" or _model(data) == SYNTHETIC
+    if is_tools and claude_tags.is_tagged(text):
+        return [claude_tags.notice(text)]
     if type_of(data) == "assistant":
         return [Text(text, parent)]
-    if claude_tags.is_tagged(text):
-        return claude_tags.show(text)
     if parent:  # the prompt of a sub-agent is the agent's words
         return [Text(text, parent)]
     if data.get("isCompactSummary") is True:
         return [Notice("The conversation so far was summed up.", detail=text)]
-    if data.get("isMeta") is True:
+    if data.get("isMeta") is True or _origin(data) not in HUMAN:
         return [Notice("The command-line tool added this.", detail=text)]
     if data.get("isSynthetic"):
         return [Notice("The command-line tool asked the agent to continue.", detail=text)]
     if text.startswith(INTERRUPTED):
         return [Notice(text.strip("[]"), level="warning")]
     return [Prompt(text)]
+
+
+def _model(data: dict[str, Any]) -> str:
+    return string(optional(data, "message", dict, {}), "model")
+
+
+def _origin(data: dict[str, Any]) -> str:
+    """Who said what a `user` event holds, where it tells: "task-notification", for one."""
+    return string(optional(data, "origin", dict, {}), "kind")
 
 
 def _image(block: dict[str, Any], data: dict[str, Any], project_path: str) -> list[Shape]:

@@ -6,7 +6,8 @@ Those that were never recorded are read as its SDK (0.2.187) declares them.
 from collections.abc import Callable
 from typing import Any
 
-from sessions_app.providers.claude_tags import FAILED
+from sessions_app.providers.claude_tags import FAILED, is_tagged
+from sessions_app.providers.claude_tags import notice as tagged
 from sessions_app.providers.reading import (
     Malformed,
     number,
@@ -138,8 +139,10 @@ def _words(level: str) -> Callable[[dict[str, Any]], Notice]:
     """For events that are a message and no more."""
 
     def notice(data: dict[str, Any]) -> Notice:
-        name = string(data, "subtype").replace("_", " ").capitalize()
-        return Notice(said(data) or name, level)
+        words = said(data)
+        if is_tagged(words):
+            return tagged(words)
+        return Notice(words or string(data, "subtype").replace("_", " ").capitalize(), level)
 
     return notice
 

@@ -7,7 +7,7 @@ person's.
 import re
 from collections.abc import Callable, Mapping
 
-from sessions_app.providers.shapes import Notice, Shape
+from sessions_app.providers.shapes import Notice
 
 OPENING = re.compile(r"\s{0,100}<([a-z-]{1,40})>")
 FAILED = {"failed", "killed", "error", "errored", "stopped"}
@@ -18,9 +18,9 @@ def is_tagged(text: str) -> bool:
     return _tag(text) in TAGS
 
 
-def show(text: str) -> list[Shape]:
+def notice(text: str) -> Notice:
     """What the tool said, in words."""
-    return [TAGS[_tag(text)](text)]
+    return TAGS[_tag(text)](text)
 
 
 def _tag(text: str) -> str:

@@ -6,6 +6,7 @@ from sessions_app.providers import codex_history
 from sessions_app.providers.codex_calls import CALLS, ShowItem
 from sessions_app.providers.events import parse_stored
 from sessions_app.providers.reading import (
+    Malformed,
     Show,
     objects,
     optional,
@@ -66,7 +67,11 @@ def _item(data: dict[str, Any], project_path: str) -> list[Shape]:
     if kind not in ITEMS:
         return [unknown(data, f"{type_of(data)}/{kind}")]
     has_ended = type_of(data) == "item.completed"
-    return ITEMS[kind](item, has_ended, project_path)
+    try:
+        return ITEMS[kind](item, has_ended, project_path)
+    except Malformed as missing:
+        name = kind.replace("_", " ")
+        return [Notice(f"An item of the kind “{name}” without its {missing}.", detail=pretty(item))]
 
 
 def _message(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:

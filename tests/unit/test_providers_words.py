@@ -240,3 +240,13 @@ def test_signs_of_life_show_nothing(provider):
     for event in quiet if provider == CLAUDE else quiet_of_codex:
         assert show(provider, event) == []
         assert not any(isinstance(shape, Unknown) for shape in show(provider, event))
+
+
+def test_what_the_tool_says_in_the_place_of_the_model_or_a_person_is_its_own():
+    output = "<local-command-stdout>2 tokens</local-command-stdout>"
+    message = {"model": "<synthetic>", "content": [{"type": "text", "text": output}]}
+    assert show(CLAUDE, {"type": "assistant", "message": message}) == [Notice("2 tokens")]
+    assert system("local_command", content=output) == [Notice("2 tokens")]
+    (notice,) = said("The audit has ended.", origin={"kind": "task-notification"})
+    assert isinstance(notice, Notice) and notice.detail == "The audit has ended."
+    assert said("Go on.", origin={"kind": "human"}) == [Prompt("Go on.")]
