@@ -3,7 +3,7 @@
 from django.http import Http404, HttpResponse
 from django.utils.cache import patch_cache_control
 
-from sessions_app.display.rendering import LARGEST_WITH_PICTURES
+from sessions_app.display.long_messages import LARGEST_WITH_PICTURES
 from sessions_app.models import SessionMessage
 from sessions_app.providers import pictures
 from sessions_app.providers.events import parse_stored

@@ -1,14 +1,13 @@
 """Pages of a transcript as HTML."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
-from django.db.models.functions import Substr
 from django.template.loader import render_to_string
 
 from sessions_app.display.conversation import Conversation, Entry, arrange
+from sessions_app.display.long_messages import LARGEST, Reader, beginnings
 from sessions_app.models import Session, SessionMessage
 from sessions_app.providers import display_message
 from sessions_app.providers.shapes import Notice, Shape
@@ -16,20 +15,8 @@ from sessions_app.providers.shapes import Notice, Shape
 PAGE = 100
 """Messages on a page."""
 
-LARGEST = 1_000_000
-"""Characters beyond which a message is not parsed for a page but only linked to."""
-
-LARGEST_WITH_PICTURES = 40_000_000
-"""Characters of the longest message whose pictures are shown."""
-
-PICTURES_READ = 100_000_000
-"""Characters of long messages that are read for one page, to show what stands by pictures."""
-
-PICTURE = re.compile(
-    r'"(?:data|blob|base64|url|image_url|imageUrl)"\s*:\s*'
-    r'"(?:data:[^",]{0,100},)?[A-Za-z0-9+/=]{10000,}'
-)
-"""The fields of a message that hold a picture's bytes."""
+SHOWN_PARTS = 300
+"""Entries of one message on a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +38,7 @@ def page(session: Session, before: str | None = None) -> Page:
     messages = found[:PAGE][::-1]
     conversation = Conversation()
     for earlier in found[PAGE:]:
-        conversation.recall(_shapes(earlier, _beginning(earlier), session.project_path))
+        conversation.recall(_shapes(earlier, Reader(), session.project_path))
     return Page(
         arrange(feed(conversation, session, messages)),
         earlier=messages[0].pk if len(found) > PAGE else None,
@@ -74,13 +61,9 @@ def feed(
 ) -> list[Entry]:
     """The entries that these messages add to the conversation or change in it, each once."""
     touched: dict[Entry, None] = {}
-    may_read = PICTURES_READ
+    reader = Reader()
     for message in messages:
-        content = _beginning(message)
-        if len(content) > LARGEST and may_read > 0 and PICTURE.search(content):
-            content = _with_pictures(message)
-            may_read -= len(content)
-        shapes = _shapes(message, content, session.project_path)
+        shapes = _shapes(message, reader, session.project_path)
         touched |= dict.fromkeys(conversation.add(message.pk, message.created_at, shapes))
     return list(touched)
 
@@ -91,31 +74,15 @@ def html(entry: Entry) -> str:
 
 def _messages(session: Session) -> "QuerySet[SessionMessage]":
     """Messages with only the beginning of their content: one line may hold megabytes."""
-    rows = SessionMessage.objects.filter(session=session).defer("content_data")
-    return rows.annotate(beginning=Substr("content_data", 1, LARGEST + 1))
+    return beginnings(SessionMessage.objects.filter(session=session))
 
 
-def _beginning(message: SessionMessage) -> str:
-    beginning: str = message.beginning  # type: ignore[attr-defined]
-    return beginning
-
-
-def _with_pictures(message: SessionMessage) -> str:
-    """All of a long message."""
-    rows = SessionMessage.objects.filter(pk=message.pk)
-    start = Substr("content_data", 1, LARGEST_WITH_PICTURES + 1)
-    return str(rows.annotate(start=start).values_list("start", flat=True).first() or "")
-
-
-def _is_readable(content: str) -> bool:
-    """Whether a page has room for it: pictures take room only in the stored message."""
-    if len(content) <= LARGEST:
-        return True
-    bytes_of_pictures = sum(len(found[0]) for found in PICTURE.finditer(content))
-    return len(content) <= LARGEST_WITH_PICTURES and len(content) - bytes_of_pictures <= LARGEST
-
-
-def _shapes(message: SessionMessage, content: str, project_path: str) -> list[Shape]:
-    if not _is_readable(content):
+def _shapes(message: SessionMessage, reader: Reader, project_path: str) -> list[Shape]:
+    content = reader.content(message)
+    if content is None:
         return [Notice(f"A message of over {LARGEST:,} characters is not shown here.", "warning")]
-    return display_message(message.provider, message.type, content, project_path)
+    shapes = display_message(message.provider, message.type, content, project_path)
+    more = len(shapes) - SHOWN_PARTS
+    if more <= 0:
+        return shapes
+    return [*shapes[:SHOWN_PARTS], Notice(f"{more:,} more parts are not shown here.", "warning")]

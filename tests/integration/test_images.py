@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from sessions_app import transcript
-from sessions_app.display import rendering
+from sessions_app.display import long_messages, rendering
 from sessions_app.transcript import NewMessage
 from tests.integration.admin_pages import staff
 
@@ -165,3 +165,23 @@ def test_the_terminal_tells_type_and_size(session):
     call_command("show_transcript", session.pk, stdout=out)
     assert f"  [image/png, {len(PNG)} bytes]\n" in out.getvalue()
     assert "it claims to be image/svg+xml" in out.getvalue()
+
+
+def test_a_page_reads_no_more_long_messages_than_it_has_room_for(session, monkeypatch):
+    monkeypatch.setattr(long_messages, "READ_FOR_A_PAGE", 3_000_000)
+    for _ in range(3):
+        store(session, prompt(block(PNG + b"\0" * 1_500_000)))
+    assert len(addresses(session)) == 2
+    assert "over 1,000,000 characters" in page(session)
+    assert len(page(session)) < 10_000
+
+
+def test_a_long_message_of_words_is_not_parsed_for_the_picture_in_it(session):
+    words = {"type": "text", "text": "x " * 600_000}
+    store(session, prompt(block(PNG + b"\0" * 900_000), words))
+    assert "over 1,000,000 characters" in page(session)
+
+
+def test_a_message_of_many_parts_shows_the_first_ones(session):
+    store(session, prompt(*[{"type": "text", "text": "part"}] * 5000))
+    assert "4,701 more parts are not shown here." in page(session)
