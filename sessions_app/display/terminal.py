@@ -1,7 +1,6 @@
 """The display shape as lines for a terminal. Agents' text never reaches it unescaped."""
 
 import os
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -9,6 +8,7 @@ from django.core.management.base import OutputWrapper
 
 from sessions_app.display.answers import Answers
 from sessions_app.display.images import described
+from sessions_app.display.naming import Calls, Naming
 from sessions_app.models import Session, SessionMessage
 from sessions_app.providers import display_message
 from sessions_app.providers.shapes import (
@@ -43,9 +43,6 @@ NAME_LENGTH = 60
 SUMMARY_LENGTH = 100
 """Characters of a call's summary that are told again with a result further down."""
 
-REMEMBERED_CALLS = 200
-"""Calls whose result may still come."""
-
 RESET = "\x1b[0m"
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = (f"\x1b[{code}m" for code in (1, 2, 31, 32, 33, 36))
 DIFF_STYLES = {"add": GREEN, "remove": RED, "context": DIM}
@@ -63,44 +60,6 @@ class StyledLine:
     def painted(self, colour: bool) -> str:
         text = safe(self.text)
         return f"{self.style}{text}{RESET}" if colour and self.style else text
-
-
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """Says which call the result below belongs to, where the call is not the last thing told."""
-
-    call: ToolUse
-
-
-class Calls:
-    """Tells results of calls that ran at the same time apart."""
-
-    def __init__(self) -> None:
-        self._told: OrderedDict[str, ToolUse] = OrderedDict()
-        self._last = ""
-
-    def named(self, shapes: Iterable[Shape]) -> Iterator[Shape | Naming]:
-        """The shapes, and before a result its call if another thing was told since."""
-        for shape in shapes:
-            match shape:
-                case ToolUse(tool_id=tool_id):
-                    self._remember(shape)
-                    self._last = tool_id
-                case ToolResult(tool_id=tool_id):
-                    if tool_id != self._last and tool_id in self._told:
-                        yield Naming(self._told[tool_id])
-                    self._last = tool_id
-                case FileChange(status="in_progress") | Notice():
-                    pass
-                case _:
-                    self._last = ""
-            yield shape
-
-    def _remember(self, call: ToolUse) -> None:
-        self._told.pop(call.tool_id, None)
-        self._told[call.tool_id] = call
-        if len(self._told) > REMEMBERED_CALLS:
-            self._told.popitem(last=False)
 
 
 class TranscriptPrinter:

@@ -54,9 +54,10 @@ def _api_retry(data: dict[str, Any]) -> Notice:
     status, error = whole(data, "error_status"), string(data, "error")
     answer = f"The API answered {status}" if status else "The API did not answer"
     delay = (number(data, "retry_delay_ms") or 0) / 1000
-    attempts = f"attempt {whole(data, 'attempt')} of {whole(data, 'max_retries')}"
+    attempt, most = whole(data, "attempt"), whole(data, "max_retries")
+    which = f"attempt {attempt or '?'} of {most or '?'}"
     wait = f"{delay:.1f}" if delay < 1 else f"{delay:.0f}"
-    return Notice(f"{answer}: {attempts}, next in {wait} s", level="warning", detail=error)
+    return Notice(f"{answer}: {which}, next in {wait} s", level="warning", detail=error)
 
 
 def _permission_denied(data: dict[str, Any]) -> Notice:
