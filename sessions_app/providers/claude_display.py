@@ -169,14 +169,28 @@ def _result(data: dict[str, Any], project_path: str) -> list[Shape]:
         turns=whole(data, "num_turns"),
         denials=tuple(_denial(item, project_path) for item in objects(data, "permission_denials")),
     )
-    return [_failure(data), end] if optional(data, "is_error", bool, False) else [end]
+    if optional(data, "is_error", bool, False):
+        return [_failure(data), end]
+    return [*_halt(data), end]
+
+
+def _halt(data: dict[str, Any]) -> list[Shape]:
+    """Why a turn ended before its work was done, though nothing failed."""
+    reason = string(data, "terminal_reason")
+    if reason in ABORTED:
+        return [Notice("The agent was interrupted.", "warning")]
+    if reason == "tool_deferred":
+        return [Notice("The agent stopped at a call that waits for an answer.", "warning")]
+    return []
 
 
 def _answer(data: dict[str, Any]) -> str:
     answer = data.get("result")
     if answer is None:  # of a run that was to answer by a schema
         answer = data.get("structured_output")
-    return "" if answer is None else pretty(answer)
+    if answer is None or isinstance(answer, str):
+        return answer or ""
+    return f"```json\n{pretty(answer)}\n```"
 
 
 def _failure(data: dict[str, Any]) -> Error:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from sessions_app.providers.shapes import Notice
 
 OPENING = re.compile(r"\s{0,100}<([a-z-]{1,40})>")
-FAILED = {"failed", "killed", "error", "errored", "stopped"}
+FAILED = {"error", "errored", "failed", "killed"}
 
 
 def is_tagged(text: str) -> bool:

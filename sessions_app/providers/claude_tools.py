@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from sessions_app.providers import contents, diffs
+from sessions_app.providers.claude_tags import FAILED
 from sessions_app.providers.reading import (
     Malformed,
     arguments,
@@ -149,7 +150,7 @@ def tool_result(
     """
     told = told if isinstance(told, dict) else {}
     content = contents.read(_searched(told) or block.get("content") or _structured(told))
-    is_error = optional(block, "is_error", bool, False) or content.failed
+    is_error = optional(block, "is_error", bool, False) or content.failed or _has_failed(told)
     text, exit_code = _ended(content.text, is_error)
     result = ToolResult(
         tool_id=string(block, "tool_use_id"),
@@ -166,6 +167,12 @@ def tool_result(
         return [_done(told, result, project_path)]
     except Malformed:  # the change is not told in a way that we know: what was said of it is
         return [result]
+
+
+def _has_failed(told: dict[str, Any]) -> bool:
+    """Whether a helper or a task failed, though the call that asked for it did not."""
+    task: dict[str, Any] = optional(told, "task", dict, told)
+    return string(task, "status") in FAILED
 
 
 def _structured(told: dict[str, Any]) -> Any:

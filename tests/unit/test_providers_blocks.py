@@ -108,7 +108,7 @@ def test_the_end_of_a_turn_shows_what_it_has_whatever_its_other_fields_hold():
 def test_an_answer_by_a_schema_is_the_answer():
     (end,) = show(CLAUDE, {"type": "result", "structured_output": {"sum": 42}})
     assert isinstance(end, Result)
-    assert json.loads(end.text) == {"sum": 42}
+    assert end.text == '```json\n{\n  "sum": 42\n}\n```'
 
 
 def test_codex_shows_the_changes_and_steps_beside_an_odd_one():

@@ -250,3 +250,18 @@ def test_what_the_tool_says_in_the_place_of_the_model_or_a_person_is_its_own():
     (notice,) = said("The audit has ended.", origin={"kind": "task-notification"})
     assert isinstance(notice, Notice) and notice.detail == "The audit has ended."
     assert said("Go on.", origin={"kind": "human"}) == [Prompt("Go on.")]
+
+
+@pytest.mark.parametrize("told", [{"status": "failed"}, {"task": {"status": "killed"}}])
+def test_a_call_whose_helper_failed_is_marked(told):
+    block = {"type": "tool_result", "tool_use_id": "t", "content": "The helper ended."}
+    event = {"type": "user", "message": {"content": [block]}, "tool_use_result": told}
+    assert show(CLAUDE, event) == [ToolResult("t", "The helper ended.", is_error=True)]
+
+
+@pytest.mark.parametrize("reason", ["aborted_tools", "tool_deferred"])
+def test_a_turn_that_ended_early_without_an_error_says_so(reason):
+    event = {"type": "result", "subtype": "success", "is_error": False, "terminal_reason": reason}
+    (notice, end) = show(CLAUDE, event)
+    assert isinstance(notice, Notice) and notice.level == "warning"
+    assert isinstance(end, Result)
