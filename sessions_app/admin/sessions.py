@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 
+from sessions_app.admin import images
 from sessions_app.admin.base import BaseAdmin, log_changes
 from sessions_app.admin.forms import NewSessionForm, SessionForm
 from sessions_app.display.html import EMPTY, isolated, list_link, long_text, when
@@ -81,6 +86,19 @@ class SessionAdmin(BaseAdmin):
         "last_accessed",
         "id",
     ]
+
+    def get_urls(self) -> list[URLPattern]:
+        address = "messages/<path:message_id>/images/<str:key>/"
+        view = self.admin_site.admin_view(require_safe(self.image_view), cacheable=True)
+        return [path(address, view, name="sessions_app_session_image"), *super().get_urls()]
+
+    def image_view(self, request: HttpRequest, message_id: str, key: str) -> HttpResponse:
+        """A picture in a message, for those who may see its session's page."""
+        rows = SessionMessage.objects.select_related("session")
+        message = get_object_or_404(rows, pk=unquote(message_id))
+        if not self.has_view_permission(request, message.session):
+            raise PermissionDenied
+        return images.respond(message, key)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         return super().get_queryset(request).defer("context")

@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sessions_app.display.answers import Answers
 from sessions_app.providers.shapes import (
     Error,
     FileChange,
+    Image,
     Notice,
     Plan,
     Prompt,
@@ -34,10 +36,13 @@ DEEPEST = 3
 SHORT_CHANGE = 12
 """Lines of the longest difference that is shown unfolded."""
 
+QUESTION = "AskUserQuestion"
+
 KINDS: dict[type, str] = {
     Prompt: "prompt",
     Text: "text",
     Thinking: "thinking",
+    Image: "image",
     ToolUse: "call",
     ToolResult: "result",
     FileChange: "change",
@@ -91,11 +96,16 @@ class Entry:
         return [part for part in self.parts if isinstance(part.shape, FileChange)]
 
     @property
-    def is_short_change(self) -> bool:
-        """True for a difference that takes no more room open than a few folded rows."""
+    def is_open(self) -> bool:
+        """True for what a person wants to see at once: a short change, a question, a picture."""
         shapes = [self.shape, *(part.shape for part in self.parts)]
-        lines = [len(shape.lines) for shape in shapes if isinstance(shape, FileChange)]
-        return 0 < sum(lines) <= SHORT_CHANGE
+        lines = sum(len(shape.lines) for shape in shapes if isinstance(shape, FileChange))
+        has_picture = any(isinstance(shape, ToolResult) and shape.images for shape in shapes)
+        return 0 < lines <= SHORT_CHANGE or has_picture or self._is_question
+
+    @property
+    def _is_question(self) -> bool:
+        return isinstance(self.shape, ToolUse) and self.shape.name == QUESTION
 
     @property
     def failure(self) -> ToolResult | None:
@@ -128,13 +138,19 @@ class Conversation:
     """Takes messages in order and says which entries are new or changed."""
 
     def __init__(self) -> None:
+        self._answers = Answers()
         self._calls: OrderedDict[str, Entry] = OrderedDict()
         self._replaceable: dict[tuple[str, ...], Entry] = {}
+
+    def recall(self, shapes: Iterable[Shape]) -> None:
+        """What was said just before, where no entry is wanted."""
+        for _ in self._answers.told(shapes):
+            pass
 
     def add(self, message_id: str, at: datetime, shapes: Iterable[Shape]) -> list[Entry]:
         """The entries that the shapes of this message add or change, in order."""
         touched: list[Entry] = []
-        for number, shape in enumerate(shapes):
+        for number, shape in enumerate(self._answers.told(shapes)):
             suffix = f"-{number}" if number else ""
             touched += self._place(Entry(f"m-{message_id}{suffix}", message_id, at, shape))
         return list(dict.fromkeys(touched))
@@ -145,8 +161,8 @@ class Conversation:
                 return []
             case Prompt() | Result() | Error():
                 return [*self._end_turn(), entry]
-            case ToolUse(tool_id=tool_id):
-                return [self._remember(tool_id, self._nest(entry))]
+            case ToolUse() as told:
+                return [self._again(told) or self._remember(told.tool_id, self._nest(entry))]
             case ToolResult() | FileChange() as shape:
                 return [self._join(entry, shape)]
             case Plan(tool_id=tool_id):
@@ -163,7 +179,22 @@ class Conversation:
         self._replaceable.clear()
         return newly
 
+    def _again(self, told: ToolUse) -> Entry | None:
+        """The call that waits and began without its summary, which is told only now."""
+        call = self._calls.get(told.tool_id)
+        if call is None or call.abandoned or not call.waits:
+            return None
+        before = call.shape
+        if not isinstance(before, ToolUse) or before.name != told.name:
+            return None
+        if before.summary not in ("", told.summary):
+            return None
+        call.shape = told
+        return call
+
     def _remember(self, tool_id: str, call: Entry) -> Entry:
+        if not tool_id:  # no result can be joined to it
+            return call
         self._calls.pop(tool_id, None)
         self._calls[tool_id] = call
         if len(self._calls) > REMEMBERED_CALLS:

@@ -1,9 +1,11 @@
 """One line that says what a stored message holds, for lists."""
 
+from sessions_app.display.images import described
 from sessions_app.providers import display_message
 from sessions_app.providers.shapes import (
     Error,
     FileChange,
+    Image,
     Notice,
     Plan,
     Prompt,
@@ -25,10 +27,14 @@ def headline(provider: str, message_type: str, content: str) -> str:
 
 def _line(shape: Shape) -> str:
     match shape:
-        case Prompt() | Thinking() | ToolResult() | Notice() | Result() | Error():
+        case ToolResult():
+            return shape.text or "; ".join(link.title or link.url for link in shape.links)
+        case Prompt() | Thinking() | Notice() | Result() | Error():
             return shape.text
         case Text():
             return shape.markdown
+        case Image():
+            return described(shape)
         case ToolUse():
             return f"{shape.name} {shape.summary}"
         case FileChange():

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
-from django.db.models.functions import Substr
 from django.template.loader import render_to_string
 
 from sessions_app.display.conversation import Conversation, Entry, arrange
+from sessions_app.display.long_messages import LARGEST, Reader, beginnings
 from sessions_app.models import Session, SessionMessage
 from sessions_app.providers import display_message
 from sessions_app.providers.shapes import Notice, Shape
@@ -15,8 +15,8 @@ from sessions_app.providers.shapes import Notice, Shape
 PAGE = 100
 """Messages on a page."""
 
-LARGEST = 1_000_000
-"""Characters beyond which a message is not parsed for a page but only linked to."""
+SHOWN_PARTS = 300
+"""Entries of one message on a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,11 @@ def page(session: Session, before: str | None = None) -> Page:
         rows = rows.filter(pk__lt=before)
     found = list(rows.order_by("-pk")[: PAGE + 1])
     messages = found[:PAGE][::-1]
+    conversation = Conversation()
+    for earlier in found[PAGE:]:
+        conversation.recall(_shapes(earlier, Reader(), session.project_path))
     return Page(
-        arrange(feed(Conversation(), session, messages)),
+        arrange(feed(conversation, session, messages)),
         earlier=messages[0].pk if len(found) > PAGE else None,
         last=messages[-1].pk if messages else "",
     )
@@ -58,8 +61,9 @@ def feed(
 ) -> list[Entry]:
     """The entries that these messages add to the conversation or change in it, each once."""
     touched: dict[Entry, None] = {}
+    reader = Reader()
     for message in messages:
-        shapes = _shapes(message, session.project_path)
+        shapes = _shapes(message, reader, session.project_path)
         touched |= dict.fromkeys(conversation.add(message.pk, message.created_at, shapes))
     return list(touched)
 
@@ -70,12 +74,15 @@ def html(entry: Entry) -> str:
 
 def _messages(session: Session) -> "QuerySet[SessionMessage]":
     """Messages with only the beginning of their content: one line may hold megabytes."""
-    rows = SessionMessage.objects.filter(session=session).defer("content_data")
-    return rows.annotate(beginning=Substr("content_data", 1, LARGEST + 1))
+    return beginnings(SessionMessage.objects.filter(session=session))
 
 
-def _shapes(message: SessionMessage, project_path: str) -> list[Shape]:
-    content: str = message.beginning  # type: ignore[attr-defined]
-    if len(content) > LARGEST:
+def _shapes(message: SessionMessage, reader: Reader, project_path: str) -> list[Shape]:
+    content = reader.content(message)
+    if content is None:
         return [Notice(f"A message of over {LARGEST:,} characters is not shown here.", "warning")]
-    return display_message(message.provider, message.type, content, project_path)
+    shapes = display_message(message.provider, message.type, content, project_path)
+    more = len(shapes) - SHOWN_PARTS
+    if more <= 0:
+        return shapes
+    return [*shapes[:SHOWN_PARTS], Notice(f"{more:,} more parts are not shown here.", "warning")]

@@ -6,12 +6,16 @@ from dataclasses import dataclass, replace
 
 from django.core.management.base import OutputWrapper
 
+from sessions_app.display.answers import Answers
+from sessions_app.display.images import described
+from sessions_app.display.naming import Calls, Naming
 from sessions_app.models import Session, SessionMessage
 from sessions_app.providers import display_message
 from sessions_app.providers.shapes import (
     DiffLine,
     Error,
     FileChange,
+    Image,
     Notice,
     Plan,
     Prompt,
@@ -23,7 +27,7 @@ from sessions_app.providers.shapes import (
     ToolUse,
     Unknown,
 )
-from sessions_app.visible import visible
+from sessions_app.visible import short_line, visible
 
 OUTPUT_LINES = 20
 """Lines of a tool's output that are shown; the rest is counted."""
@@ -35,6 +39,9 @@ LINE_LENGTH = 1000
 """Characters of one line of output that are shown."""
 
 NAME_LENGTH = 60
+
+SUMMARY_LENGTH = 100
+"""Characters of a call's summary that are told again with a result further down."""
 
 RESET = "\x1b[0m"
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = (f"\x1b[{code}m" for code in (1, 2, 31, 32, 33, 36))
@@ -67,13 +74,15 @@ class TranscriptPrinter:
         self._stream = stream
         self._project_path = session.project_path
         self._colour = wants_colour(stream) if colour is None else colour
+        self._answers, self._calls = Answers(), Calls()
 
     def show(self, messages: Iterable[SessionMessage]) -> None:
         for message in messages:
             shapes = display_message(
                 message.provider, message.type, message.content_data, self._project_path
             )
-            put(self._stream, render(shapes, colour=self._colour))
+            told = self._calls.named(self._answers.told(shapes))
+            put(self._stream, render(told, colour=self._colour))
         self._stream.flush()
 
 
@@ -94,29 +103,30 @@ def wants_colour(stream: OutputWrapper) -> bool:
     return stream.isatty() and not plain
 
 
-def render(shapes: Iterable[Shape], *, colour: bool) -> str:
+def render(shapes: Iterable[Shape | Naming], *, colour: bool) -> str:
     """The shapes as text that moves no cursor, rings no bell and hides nothing."""
     lines = (line.painted(colour) for shape in shapes for line in _lines(shape))
     return "".join(f"{line}\n" for line in lines)
 
 
-def _lines(shape: Shape) -> list[StyledLine]:
+def _lines(shape: Shape | Naming) -> list[StyledLine]:
     lines = list(_own_lines(shape))
-    if getattr(shape, "parent_tool_id", None):  # a sub-agent's
+    told = shape.call if isinstance(shape, Naming) else shape
+    if getattr(told, "parent_tool_id", None):  # a sub-agent's
         lines = [replace(line, text=f"  | {line.text}") for line in lines]
     return lines if _goes_on(shape) else [*lines, StyledLine("")]
 
 
-def _goes_on(shape: Shape) -> bool:
+def _goes_on(shape: Shape | Naming) -> bool:
     """What follows belongs to it: no empty line between them."""
     match shape:
         case FileChange():
             return shape.status == "in_progress" or not shape.lines
         case _:
-            return isinstance(shape, ToolUse | Notice)
+            return isinstance(shape, ToolUse | Naming | Notice)
 
 
-def _own_lines(shape: Shape) -> Iterator[StyledLine]:
+def _own_lines(shape: Shape | Naming) -> Iterator[StyledLine]:
     match shape:
         case Prompt(text=text):
             yield from _block(text, BOLD, mark="> ")
@@ -124,8 +134,13 @@ def _own_lines(shape: Shape) -> Iterator[StyledLine]:
             yield from _block(text, mark="  ")
         case Thinking(text=text):
             yield from _block(text, DIM, mark="~ ")
+        case Image():
+            yield StyledLine(f"  [{described(shape)}]", CYAN)
         case ToolUse():
             yield from _tool_use(shape)
+        case Naming(call=call):
+            summary = short_line(call.summary, SUMMARY_LENGTH)
+            yield StyledLine(f"< {call.name[:NAME_LENGTH]} {summary}", CYAN)
         case ToolResult():
             yield from _tool_result(shape)
         case FileChange():
@@ -174,6 +189,10 @@ def _tool_result(result: ToolResult) -> Iterator[StyledLine]:
         code = "" if result.exit_code is None else f" with exit code {result.exit_code}"
         yield StyledLine(f"  failed{code}", RED)
     yield from _clamped(result.text, RED if result.is_error else DIM)
+    links = "\n".join(": ".join(filter(None, [link.title, link.url])) for link in result.links)
+    yield from _clamped(links, DIM)
+    for image in result.images:
+        yield StyledLine(f"  [{described(image)}]", CYAN)
 
 
 def _file_change(change: FileChange) -> Iterator[StyledLine]:

@@ -1,19 +1,19 @@
-"""What Claude Code says about its own work: `system` events and the like.
+"""What Claude Code says about its own work in `system` events.
 
-`rate_limit_event`, `conversation_reset`, `hook_*`, `mirror_error`, `compact_boundary` and
-`local_command` are read as its SDK (0.2.187) declares them; they were never recorded.
+Those that were never recorded are read as its SDK (0.2.187) declares them.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
+from sessions_app.providers.claude_tags import FAILED, is_tagged
+from sessions_app.providers.claude_tags import notice as tagged
 from sessions_app.providers.reading import (
     Malformed,
     number,
     optional,
+    pretty,
     required,
-    show,
     string,
     whole,
 )
@@ -21,8 +21,23 @@ from sessions_app.providers.shapes import Notice, Shape
 
 
 def system(data: dict[str, Any], project_path: str) -> list[Shape]:
+    """What a `system` event of any subtype shows."""
     subtype = string(data, "subtype")
-    return show(data, project_path, f"system/{subtype}", SYSTEM)
+    if not subtype:
+        raise Malformed("subtype")
+    return [] if subtype in QUIET else [NOTICES.get(subtype, _other)(data)]
+
+
+def _other(data: dict[str, Any]) -> Notice:
+    """An event of a kind that came after us: its words, or its name."""
+    name = string(data, "subtype").replace("_", " ").capitalize()
+    return Notice(said(data) or name, detail=pretty(data))
+
+
+def said(data: dict[str, Any]) -> str:
+    """An event's words, whichever field holds them."""
+    keys = ("message", "content", "text", "summary", "error")
+    return next(filter(None, (string(data, key) for key in keys)), "")
 
 
 def _init(data: dict[str, Any]) -> Notice:
@@ -39,9 +54,10 @@ def _api_retry(data: dict[str, Any]) -> Notice:
     status, error = whole(data, "error_status"), string(data, "error")
     answer = f"The API answered {status}" if status else "The API did not answer"
     delay = (number(data, "retry_delay_ms") or 0) / 1000
-    attempts = f"attempt {whole(data, 'attempt')} of {whole(data, 'max_retries')}"
+    attempt, most = whole(data, "attempt"), whole(data, "max_retries")
+    which = f"attempt {attempt or '?'} of {most or '?'}"
     wait = f"{delay:.1f}" if delay < 1 else f"{delay:.0f}"
-    return Notice(f"{answer}: {attempts}, next in {wait} s", level="warning", detail=error)
+    return Notice(f"{answer}: {which}, next in {wait} s", level="warning", detail=error)
 
 
 def _permission_denied(data: dict[str, Any]) -> Notice:
@@ -52,14 +68,20 @@ def _permission_denied(data: dict[str, Any]) -> Notice:
 def _task(verb: str) -> Callable[[dict[str, Any]], Notice]:
     def notice(data: dict[str, Any]) -> Notice:
         about = string(data, "summary") or string(data, "description") or string(data, "task_id")
-        return Notice(f"Task {verb}: {about}", detail=string(data, "prompt"))
+        level = "warning" if verb in FAILED else "info"
+        return Notice(f"Task {verb}: {about}", level, detail=string(data, "prompt"))
 
     return notice
 
 
 def _task_updated(data: dict[str, Any]) -> Notice:
     patch: dict[str, Any] = optional(data, "patch", dict, {})
-    return Notice(f"Task {string(data, 'task_id')} is {string(patch, 'status') or 'updated'}.")
+    status = string(patch, "status")
+    return Notice(
+        f"Task {string(data, 'task_id')} is {status or 'updated'}.",
+        "warning" if status in FAILED else "info",
+        detail=string(patch, "error"),
+    )
 
 
 def _task_notification(data: dict[str, Any]) -> Notice:
@@ -72,7 +94,37 @@ def _background_tasks(data: dict[str, Any]) -> Notice:
 
 
 def _status(data: dict[str, Any]) -> Notice:
-    return Notice(f"Status: {string(data, 'status') or 'ready'}")
+    mode, status = string(data, "permissionMode"), string(data, "status")
+    match string(data, "compact_result"):
+        case "failed":
+            why = string(data, "compact_error") or "the tool does not say why"
+            return Notice(f"Compaction failed: {why}", "warning")
+        case "success":
+            return Notice("The conversation was compacted.")
+    if status == "compacting":
+        return Notice("Compacting the conversation…")
+    about = f"Permission mode: {mode}" if mode else "Ready"
+    return Notice(f"Status: {status}" if status else about)
+
+
+def _compacted(data: dict[str, Any]) -> Notice:
+    """`compact_metadata` in the stream, `compactMetadata` in the tool's own transcripts."""
+    told: dict[str, Any] = optional(data, "compact_metadata", dict, {})
+    told = told or optional(data, "compactMetadata", dict, {})
+    before = _thousands(whole(told, "pre_tokens") or whole(told, "preTokens"))
+    after = _thousands(whole(told, "post_tokens") or whole(told, "postTokens"))
+    if before and after:
+        size = f"{before} to {after} tokens"
+    else:
+        size = f"{before or after} tokens {'before' if before else 'after'}" * bool(before or after)
+    about = ", ".join(filter(None, [string(told, "trigger"), size]))
+    return Notice(f"Compacted: {about}" if about else "The conversation was compacted.")
+
+
+def _thousands(tokens: int | None) -> str:
+    if not tokens:
+        return ""
+    return f"{round(tokens / 1000)}k" if tokens >= 1000 else str(tokens)
 
 
 def _hook(data: dict[str, Any]) -> Notice:
@@ -84,12 +136,14 @@ def _hook(data: dict[str, Any]) -> Notice:
     )
 
 
-def _said(level: str) -> Callable[[dict[str, Any]], Notice]:
+def _words(level: str) -> Callable[[dict[str, Any]], Notice]:
     """For events that are a message and no more."""
 
     def notice(data: dict[str, Any]) -> Notice:
-        said = string(data, "message") or string(data, "content") or string(data, "error")
-        return Notice(said or string(data, "subtype").replace("_", " ").capitalize(), level)
+        words = said(data)
+        if is_tagged(words):
+            return tagged(words)
+        return Notice(words or string(data, "subtype").replace("_", " ").capitalize(), level)
 
     return notice
 
@@ -97,15 +151,17 @@ def _said(level: str) -> Callable[[dict[str, Any]], Notice]:
 NOTICES: dict[str, Callable[[dict[str, Any]], Notice]] = {
     "api_retry": _api_retry,
     "background_tasks_changed": _background_tasks,
-    "compact_boundary": _said("info"),
+    "compact_boundary": _compacted,
     "hook_progress": _hook,
     "hook_response": _hook,
     "hook_started": _hook,
-    "informational": _said("info"),
+    "informational": _words("info"),
     "init": _init,
-    "local_command": _said("info"),
-    "mirror_error": _said("warning"),
-    "model_refusal_no_fallback": _said("warning"),
+    "local_command": _words("info"),
+    "local_command_output": _words("info"),
+    "microcompact_boundary": _compacted,
+    "mirror_error": _words("warning"),
+    "model_refusal_no_fallback": _words("warning"),
     "permission_denied": _permission_denied,
     "status": _status,
     "task_notification": _task_notification,
@@ -114,41 +170,5 @@ NOTICES: dict[str, Callable[[dict[str, Any]], Notice]] = {
     "task_updated": _task_updated,
 }
 
-
-def _shown(notice: Callable[[dict[str, Any]], Notice]) -> Callable[..., list[Shape]]:
-    return lambda data, project_path: [notice(data)]
-
-
-def _ticks(data: dict[str, Any], project_path: str) -> list[Shape]:
-    """`thinking_tokens` only counts up while the model thinks; the Thinking follows whole."""
-    return []
-
-
-SYSTEM = {f"system/{subtype}": _shown(notice) for subtype, notice in NOTICES.items()}
-SYSTEM["system/thinking_tokens"] = _ticks
-
-
-def rate_limit(data: dict[str, Any], project_path: str) -> list[Shape]:
-    info: dict[str, Any] = required(data, "rate_limit_info", dict)
-    limit = string(info, "rateLimitType").replace("_", " ")
-    which = f"The {limit} limit" if limit else "The usage limit"
-    resets = whole(info, "resetsAt")
-    until = f"; it resets at {_moment(resets)}" if resets is not None else ""
-    match string(info, "status"):
-        case "rejected":
-            return [Notice(f"{which} is reached{until}.", level="warning")]
-        case "allowed_warning":
-            return [Notice(f"{which} is near{until}.", level="warning")]
-        case _:
-            return [Notice(f"{which} is not reached{until}.")]
-
-
-def _moment(seconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    except (OverflowError, OSError, ValueError):
-        raise Malformed("resetsAt") from None
-
-
-def conversation_reset(data: dict[str, Any], project_path: str) -> list[Shape]:
-    return [Notice("The conversation was reset.", level="warning")]
+QUIET = {"commands_changed", "session_state_changed", "thinking_tokens"}
+"""Subtypes that tell nothing of the work, or only ahead what other events tell in whole."""

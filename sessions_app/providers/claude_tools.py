@@ -3,16 +3,17 @@
 import re
 from typing import Any
 
-from sessions_app.providers import diffs
+from sessions_app.providers import contents, diffs
+from sessions_app.providers.claude_tags import FAILED
 from sessions_app.providers.reading import (
     Malformed,
+    arguments,
     first_line,
     objects,
     optional,
     relative_path,
     required,
     string,
-    type_of,
 )
 from sessions_app.providers.shapes import (
     DiffLine,
@@ -41,6 +42,9 @@ KEY_ARGUMENTS = {
     "WebSearch": "query",
     "Write": "file_path",
 }
+QUESTIONS = "AskUserQuestion"
+TOLD_OTHERWISE = {QUESTIONS: {"questions"}, "TodoWrite": {"todos"}}
+"""Arguments that a call's summary or its plan shows in words."""
 PATH_ARGUMENTS = {"file_path", "notebook_path", "path"}
 STEP_STATES = {"pending", "in_progress", "completed"}
 EXIT_CODE = re.compile(r"Exit code (\d{1,9})(?:\n|$)")
@@ -49,59 +53,75 @@ ERROR_TAG = re.compile(r"\A<tool_use_error>(.*)</tool_use_error>\Z", re.DOTALL)
 
 def tool_use(block: dict[str, Any], parent: str | None, project_path: str) -> list[Shape]:
     """A call, with its plan or the change of a file that it asks for."""
-    tool_id, tool = required(block, "id", str), required(block, "name", str)
-    arguments: dict[str, Any] = optional(block, "input", dict, {})
+    tool, given = required(block, "name", str), arguments(block.get("input"))
     call = ToolUse(
-        tool_id=tool_id,
+        tool_id=string(block, "id"),
         name=tool,
-        summary=summary(tool, arguments, project_path),
-        arguments=arguments,
-        description=string(arguments, "description") if tool == "Bash" else "",
+        summary=summary(tool, given, project_path),
+        arguments=_untold(tool, given),
+        description=string(given, "description") if tool == "Bash" else "",
         parent_tool_id=parent,
     )
     try:
-        return [call, *_intended(call, project_path)]
+        return [call, *_intended(call, given)]
     except Malformed:  # a model may call a tool with wrong arguments: that is still a call
         return [call]
 
 
-def summary(tool: str, arguments: dict[str, Any], project_path: str) -> str:
+def _untold(tool: str, given: dict[str, Any]) -> dict[str, Any]:
+    told = {key for key in TOLD_OTHERWISE.get(tool, ()) if objects(given, key)}
+    return {key: value for key, value in given.items() if key not in told}
+
+
+def summary(tool: str, given: dict[str, Any], project_path: str) -> str:
     """The one argument that says most; "" if there is none."""
-    texts = [key for key, value in arguments.items() if isinstance(value, str)]
+    if tool == QUESTIONS:
+        return "\n\n".join(map(_question, objects(given, "questions")))
+    texts = [key for key, value in given.items() if isinstance(value, str)]
     key = KEY_ARGUMENTS.get(tool) or next(iter(texts), "")
-    value = string(arguments, key)
+    value = string(given, key)
     if key in PATH_ARGUMENTS:
         return relative_path(value, project_path)
-    directory = string(arguments, "path")
+    directory = string(given, "path")
     if tool in ("Grep", "Glob") and directory:
         return f"{value} in {relative_path(directory, project_path)}"
     return value
 
 
-def call_form(tool: str, arguments: dict[str, Any], project_path: str) -> str:
+def _question(question: dict[str, Any]) -> str:
+    """A question and its choices, a line each."""
+    choices = [
+        ": ".join(filter(None, [string(option, "label"), string(option, "description")]))
+        for option in objects(question, "options")
+    ]
+    several = " (several may be chosen)" if question.get("multiSelect") is True else ""
+    return "\n".join([string(question, "question") + several, *(f"- {c}" for c in choices)])
+
+
+def call_form(tool: str, given: dict[str, Any], project_path: str) -> str:
     """A call in one line, as permission rules write it: Bash(touch x)."""
-    return f"{tool}({first_line(summary(tool, arguments, project_path))})"
+    return f"{tool}({first_line(summary(tool, given, project_path))})"
 
 
-def _intended(call: ToolUse, project_path: str) -> list[Shape]:
+def _intended(call: ToolUse, given: dict[str, Any]) -> list[Shape]:
     match call.name:
         case "TodoWrite":
-            steps = tuple(_step(todo) for todo in objects(call.arguments, "todos"))
+            steps = tuple(_step(todo) for todo in objects(given, "todos"))
             return [Plan(call.tool_id, steps)]
         case "Edit":
-            return [_change(call, "update", _edit(call.arguments))]
+            return [_change(call, "update", _edit(given))]
         case "MultiEdit":
-            edits = objects(call.arguments, "edits")
+            edits = objects(given, "edits")
             return [_change(call, "update", sum((_edit(edit) for edit in edits), ()))]
         case "Write":
-            return [_change(call, "add", diffs.added(required(call.arguments, "content", str)))]
+            return [_change(call, "add", diffs.added(required(given, "content", str)))]
         case _:
             return []
 
 
 def _step(todo: dict[str, Any]) -> PlanStep:
     status = string(todo, "status")
-    return PlanStep(required(todo, "content", str), status if status in STEP_STATES else "pending")
+    return PlanStep(string(todo, "content"), status if status in STEP_STATES else "pending")
 
 
 def _edit(edit: dict[str, Any]) -> tuple[DiffLine, ...]:
@@ -128,27 +148,66 @@ def tool_result(
 
     `told` is the event's `tool_use_result`: an object, a text, or absent as in sub-agents.
     """
-    text = content_text(block.get("content"))
-    is_error = optional(block, "is_error", bool, False)
-    exit_code = EXIT_CODE.match(text) if is_error else None
-    tag = ERROR_TAG.match(text)
+    told = told if isinstance(told, dict) else {}
+    content = contents.read(_searched(told) or block.get("content") or _structured(told))
+    is_error = optional(block, "is_error", bool, False) or content.failed or _has_failed(told)
+    text, exit_code = _ended(content.text, is_error)
     result = ToolResult(
-        tool_id=required(block, "tool_use_id", str),
-        text=tag[1] if tag else text[exit_code.end() if exit_code else 0 :],
+        tool_id=string(block, "tool_use_id"),
+        text=text,
         is_error=is_error,
-        exit_code=int(exit_code[1]) if exit_code else None,
+        exit_code=exit_code,
         parent_tool_id=parent,
+        links=tuple(content.links),
+        images=tuple(content.images),
     )
-    if is_error or not isinstance(told, dict) or "filePath" not in told:
+    if is_error or not string(told, "filePath"):
         return [result]
-    return [_done(told, result, project_path)]
+    try:
+        return [_done(told, result, project_path)]
+    except Malformed:  # the change is not told in a way that we know: what was said of it is
+        return [result]
+
+
+def _has_failed(told: dict[str, Any]) -> bool:
+    """Whether a helper or a task failed, though the call that asked for it did not."""
+    task: dict[str, Any] = optional(told, "task", dict, told)
+    return string(task, "status") in FAILED
+
+
+def _structured(told: dict[str, Any]) -> Any:
+    """What an MCP server answered by a schema alone."""
+    return told.get("structuredContent") or told.get("structured_content")
+
+
+def _ended(text: str, is_error: bool) -> tuple[str, int | None]:
+    """A result's text without what only marks it, and the exit code that it tells."""
+    tag = ERROR_TAG.match(text)
+    if tag:
+        return tag[1], None
+    exit_code = EXIT_CODE.match(text) if is_error else None
+    return (text[exit_code.end() :], int(exit_code[1])) if exit_code else (text, None)
+
+
+def _searched(told: dict[str, Any]) -> list[Any]:
+    """What WebSearch found, as blocks; the result's own text has the links as JSON."""
+    if not string(told, "query"):
+        return []
+    results: list[Any] = optional(told, "results", list, [])
+    return [block for found in results for block in _found(found)]
+
+
+def _found(found: Any) -> list[Any]:
+    if not isinstance(found, dict):
+        return [found]
+    return [{"type": "web_search_result", **hit} for hit in objects(found, "content")]
 
 
 def _done(told: dict[str, Any], result: ToolResult, project_path: str) -> FileChange:
     is_new = told.get("type") == "create"
     return FileChange(
         tool_id=result.tool_id,
-        path=relative_path(required(told, "filePath", str), project_path),
+        path=relative_path(string(told, "filePath"), project_path),
         kind="add" if is_new else "update",
         lines=_done_lines(told, is_new),
         parent_tool_id=result.parent_tool_id,
@@ -162,19 +221,3 @@ def _done_lines(told: dict[str, Any], is_new: bool) -> tuple[DiffLine, ...]:
     if is_new:
         return diffs.added(optional(told, "content", str, ""))
     return diffs.between(optional(told, "oldString", str, ""), optional(told, "newString", str, ""))
-
-
-def content_text(content: Any) -> str:
-    """The text of a message's or a result's content, a text or a list of blocks."""
-    if content is None or isinstance(content, str):
-        return content or ""
-    if not isinstance(content, list):
-        raise Malformed("content")
-    return "\n".join(_block_text(block) for block in content)
-
-
-def _block_text(block: Any) -> str:
-    if not isinstance(block, dict):
-        raise Malformed("content")
-    kind = type_of(block)
-    return required(block, "text", str) if kind == "text" else f"[{kind or 'unknown content'}]"

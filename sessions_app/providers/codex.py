@@ -7,14 +7,13 @@ within its run: a result belongs to the latest open call before it that has its 
 import os
 from typing import Any
 
+from sessions_app.providers import codex_app_server
 from sessions_app.providers.base import Meter, Usage, believable, tokens
+from sessions_app.providers.codex_calls import CALLS
 from sessions_app.providers.codex_display import EVENTS
 from sessions_app.providers.own import is_imitation
 from sessions_app.providers.reading import session_id, show, type_of
 from sessions_app.providers.shapes import Shape
-
-CALLS = {"command_execution", "file_change", "collab_tool_call", "mcp_tool_call", "web_search"}
-"""Items whose completion is what a tool gave back."""
 
 
 class CodexEvents:
@@ -25,6 +24,8 @@ class CodexEvents:
     def classify(self, data: dict[str, Any]) -> str:
         if is_imitation(data):
             return "assistant"
+        if codex_app_server.is_message(data):
+            data = codex_app_server.as_exec(data)
         match type_of(data):
             case "turn.completed":
                 return "result"
@@ -42,6 +43,9 @@ class CodexEvents:
         return CodexMeter(previous_raw)
 
     def display(self, data: dict[str, Any], project_path: str) -> list[Shape]:
+        if codex_app_server.is_message(data):
+            event = codex_app_server.as_exec(data)
+            return self.display(event, project_path) if event else codex_app_server.show_other(data)
         return show(data, project_path, type_of(data), EVENTS)
 
     def state_directory(self, project_path: str) -> str:

@@ -1,4 +1,8 @@
-"""Reading events that may hold anything: a wrong type is `Malformed`, never a crash."""
+"""Reading events that may hold anything.
+
+A wrong type is as good as a missing field: `Malformed` where nothing can be shown without it,
+else left out, so that one odd field hides nothing beside it.
+"""
 
 import json
 import posixpath
@@ -16,12 +20,13 @@ Show = Callable[[dict[str, Any], str], list[Shape]]
 TYPE_LIMIT = 100
 """Characters of a type's name that are shown."""
 
+CAPITAL = re.compile(r"(?<!^)[A-Z]")
 NUMBER_LIMIT = 1e15
 SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 
 class Malformed(ValueError):
-    """An event of a known type without that type's fields."""
+    """An event or block of a known type without the field that it is all about."""
 
 
 def required(data: Mapping[str, Any], key: str, kind: type[T]) -> T:
@@ -32,28 +37,23 @@ def required(data: Mapping[str, Any], key: str, kind: type[T]) -> T:
 
 
 def optional(data: Mapping[str, Any], key: str, kind: type[T], default: T) -> T:
-    """The field, or `default` where it is missing or null."""
-    return default if data.get(key) is None else required(data, key, kind)
+    """The field, or `default` where it is missing or of another kind."""
+    value = data.get(key)
+    return value if isinstance(value, kind) else default
 
 
 def objects(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """A list of objects; empty where the field is missing or null."""
+    """The objects in a list; what else stands in it, or in its place, is left out."""
     items: list[Any] = optional(data, key, list, [])
-    if not all(isinstance(item, dict) for item in items):
-        raise Malformed(key)
-    return items
+    return [item for item in items if isinstance(item, dict)]
 
 
 def number(data: Mapping[str, Any], key: str) -> float | None:
-    """A finite number, or None where the field is missing or null."""
+    """A finite number, or None where the field holds none."""
     value = data.get(key)
-    if value is None:
-        return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Malformed(key)
-    if not abs(value) < NUMBER_LIMIT:  # written this way, it catches NaN as well
-        raise Malformed(key)
-    return value
+        return None
+    return value if abs(value) < NUMBER_LIMIT else None  # NaN is below nothing
 
 
 def whole(data: Mapping[str, Any], key: str) -> int | None:
@@ -84,8 +84,27 @@ def show(
 
 
 def unknown(data: Any, type_name: str) -> Unknown:
-    raw = json.dumps(data, ensure_ascii=False, indent=2)
-    return Unknown(type=type_name[:TYPE_LIMIT] or "event", raw=raw)
+    return Unknown(type=type_name[:TYPE_LIMIT] or "event", raw=pretty(data))
+
+
+def pretty(value: Any) -> str:
+    """Any value as indented JSON; a text as it is."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def arguments(value: Any) -> dict[str, Any]:
+    """A call's arguments by name; those given by position are counted from 1."""
+    if isinstance(value, dict):
+        return value
+    if value is None:
+        return {}
+    positional = value if isinstance(value, list) else [value]
+    return {str(place): item for place, item in enumerate(positional, 1)}
+
+
+def first_text(values: Mapping[str, Any]) -> str:
+    """The first argument that is a text; "" if there is none."""
+    return next((value for value in values.values() if isinstance(value, str)), "")
 
 
 def relative_path(path: str, project_path: str) -> str:
@@ -97,6 +116,11 @@ def relative_path(path: str, project_path: str) -> str:
 
 def first_line(text: str) -> str:
     return text.strip().partition("\n")[0]
+
+
+def snake(name: str) -> str:
+    """A name as `codex exec` writes it: `mcpToolCall` -> `mcp_tool_call`."""
+    return CAPITAL.sub(lambda capital: f"_{capital[0].lower()}", name)
 
 
 def session_id(value: Any) -> str | None:

@@ -27,6 +27,29 @@ class Thinking:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture. Its bytes stay in the stored message, where `pictures.find` finds them by `key`.
+
+    `media_type` is what its first bytes say, and "" where it is of no type that is shown;
+    `claimed` is what the message says of it. One that lies elsewhere has only its `url`."""
+
+    key: str = ""
+    media_type: str = ""
+    size: int = 0
+    claimed: str = ""
+    url: str = ""
+    parent_tool_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An address that a tool names. `url` may be anything: only a web address is a link."""
+
+    url: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolUse:
     """A call of a tool. `summary` is its one key argument (a command, a path, a pattern)."""
 
@@ -47,6 +70,8 @@ class ToolResult:
     is_error: bool = False
     exit_code: int | None = None
     parent_tool_id: str | None = None
+    links: tuple[Link, ...] = ()
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +135,9 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The end of a turn; `text` repeats the last Text. `denials` are the refused tool calls."""
+    """The end of a turn; `text` is its answer, mostly the last Text once more.
+
+    `denials` are the refused tool calls."""
 
     text: str
     tokens: int | None = None
@@ -140,6 +167,7 @@ Shape = (
     Prompt
     | Text
     | Thinking
+    | Image
     | ToolUse
     | ToolResult
     | FileChange

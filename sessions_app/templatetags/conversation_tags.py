@@ -8,8 +8,9 @@ from typing import Any
 from django import template
 
 from sessions_app.display.html import lasted
+from sessions_app.display.images import described
 from sessions_app.display.markdown import render
-from sessions_app.providers.shapes import DiffLine, ToolUse
+from sessions_app.providers.shapes import DiffLine, Image, Link, ToolUse
 from sessions_app.visible import short_line
 from sessions_app.visible import visible as make_visible
 
@@ -26,6 +27,12 @@ DIFF_LIMIT = 500
 
 LINE_LIMIT = 200
 """Characters of what stands in one line, such as a call's key argument."""
+
+URL_LIMIT = 2000
+"""Characters of the longest address that is a link."""
+
+SHOWN_LINKS = 50
+"""Links of one result on a page."""
 
 ARGUMENT_LIMIT = 30
 """Arguments of one call on a page."""
@@ -64,6 +71,36 @@ def diff(lines: tuple[DiffLine, ...], message_id: str) -> dict[str, Any]:
         "cut": f"{len(lines) - DIFF_LIMIT:,}" if len(lines) > DIFF_LIMIT else "",
         "message_id": message_id,
     }
+
+
+@register.filter
+def is_long(text: str) -> bool:
+    """Whether a line does not show all of it."""
+    return len(text) > LINE_LIMIT or "\n" in text.strip()
+
+
+@register.inclusion_tag("sessions_app/parts/picture.html")
+def picture(image: Image, message_id: str) -> dict[str, Any]:
+    """The picture itself where its type is shown, and else what it is in words."""
+    return {
+        "image": image,
+        "words": visible(described(image)),
+        "url": web_address(image.url),
+        "message_id": message_id,
+    }
+
+
+@register.inclusion_tag("sessions_app/parts/links.html")
+def links(found: tuple[Link, ...], message_id: str) -> dict[str, Any]:
+    cut = len(found) - SHOWN_LINKS
+    return {"links": found[:SHOWN_LINKS], "cut": max(0, cut), "message_id": message_id}
+
+
+@register.filter
+def web_address(url: str) -> str:
+    """The address if a link may lead there; "" for any other, which is shown as text only."""
+    is_web = url.lower().startswith(("http://", "https://"))
+    return url if is_web and len(url) <= URL_LIMIT and url.isprintable() else ""
 
 
 @register.filter

@@ -10,12 +10,15 @@ from django.core.management.base import OutputWrapper
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sessions_app.display.naming import Calls
 from sessions_app.display.terminal import put, render, safe, wants_colour
 from sessions_app.providers import display_message
 from sessions_app.providers.shapes import (
     DiffLine,
     Error,
     FileChange,
+    Image,
+    Link,
     Notice,
     Plan,
     PlanStep,
@@ -43,7 +46,10 @@ def every_shape(text: str) -> list:
         Text(text),
         Thinking(text),
         ToolUse(text, text, text, {text: text}, text, text),
+        Image(claimed=text, size=1),
+        Image(url=text),
         ToolResult(text, text, is_error=True, exit_code=1),
+        ToolResult("t", "", links=(Link(text, text),)),
         FileChange(text, text, text, (line,), text),
         Plan(text, (PlanStep(text, text),)),
         Notice(text, "warning", text),
@@ -145,3 +151,24 @@ def test_colour_is_for_terminals_that_want_it(terminal, monkeypatch):
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
     assert not wants_colour(terminal)
+
+
+def told(*shapes) -> str:
+    return render(Calls().named(shapes), colour=False)
+
+
+def test_a_result_right_below_its_call_needs_no_name():
+    assert told(ToolUse("a", "Bash", "ls", {}), Notice("Running."), ToolResult("a", "x")) == (
+        "* Bash ls\n- Running.\n  x\n\n"
+    )
+
+
+def test_a_result_further_down_names_its_call_in_one_line():
+    call = ToolUse("a", "Bash", "make \\\n  all", {}, parent_tool_id="p")
+    shown = told(call, Text("Meanwhile."), ToolResult("a", "done", parent_tool_id="p"))
+    assert shown.endswith("  | < Bash make \\\n  |   done\n\n")
+
+
+def test_results_without_an_id_are_given_to_no_call():
+    calls = ToolUse("", "Bash", "ls", {}), ToolUse("b", "Bash", "make", {})
+    assert "<" not in told(*calls, ToolResult("", "x"))

@@ -1,0 +1,82 @@
+"""Texts that Claude Code puts into the conversation as if a person had written them.
+
+Each begins with a tag that says what it is. A prompt that begins with any other tag stays a
+person's.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+from sessions_app.providers.shapes import Notice
+
+OPENING = re.compile(r"\s{0,100}<([a-z-]{1,40})>")
+FAILED = {"error", "errored", "failed", "killed"}
+
+
+def is_tagged(text: str) -> bool:
+    """Whether the tool said this, and not a person."""
+    return _tag(text) in TAGS
+
+
+def notice(text: str) -> Notice:
+    """What the tool said, in words."""
+    return TAGS[_tag(text)](text)
+
+
+def _tag(text: str) -> str:
+    opening = OPENING.match(text)
+    return opening[1] if opening else ""
+
+
+def _task(text: str) -> Notice:
+    status = _inner(text, "status")
+    said = _inner(text, "summary") or f"A task in the background: {status or 'no status'}"
+    return Notice(said, "warning" if status in FAILED else "info", detail=_bare(text))
+
+
+def _output(text: str) -> Notice:
+    return Notice(_bare(text) or "The command said nothing.")
+
+
+def _shell_output(text: str) -> Notice:
+    parts = (_inner(text, tag) for tag in ("bash-stdout", "bash-stderr"))
+    return Notice("\n".join(filter(None, parts)) or "The command said nothing.")
+
+
+def _shell(text: str) -> Notice:
+    return Notice(f"Shell command: {_inner(text, 'bash-input')}")
+
+
+def _command(text: str) -> Notice:
+    name = _inner(text, "command-name") or _inner(text, "command-message")
+    return Notice(f"Command: {name} {_inner(text, 'command-args')}".rstrip())
+
+
+def _folded(words: str) -> Callable[[str], Notice]:
+    return lambda text: Notice(words, detail=_bare(text))
+
+
+TAGS: Mapping[str, Callable[[str], Notice]] = {
+    "bash-input": _shell,
+    "bash-stderr": _shell_output,
+    "bash-stdout": _shell_output,
+    "command-message": _command,
+    "command-name": _command,
+    "local-command-caveat": _folded("What follows was said by commands of the tool."),
+    "local-command-stderr": _output,
+    "local-command-stdout": _output,
+    "system-reminder": _folded("The tool reminded the agent."),
+    "task-notification": _task,
+    "user-prompt-submit-hook": _folded("A hook added to the prompt."),
+}
+
+
+def _inner(text: str, tag: str) -> str:
+    """What stands in the first element with this tag; "" if there is none."""
+    return text.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0].strip()
+
+
+def _bare(text: str) -> str:
+    """The text without the tag that it begins with."""
+    tag = _tag(text)
+    return text.replace(f"<{tag}>", "", 1).replace(f"</{tag}>", "", 1).strip()

@@ -1,0 +1,190 @@
+"""The calls among Codex's items: commands, changes of files, helpers, MCP and web searches.
+
+`mcp_tool_call` and `web_search` are read as the tool's source declares them; they were never
+recorded.
+"""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from sessions_app.providers import contents
+from sessions_app.providers.reading import (
+    Malformed,
+    arguments,
+    first_line,
+    first_text,
+    objects,
+    optional,
+    pretty,
+    relative_path,
+    required,
+    snake,
+    string,
+    type_of,
+    whole,
+)
+from sessions_app.providers.shapes import FileChange, Link, Shape, ToolResult, ToolUse
+
+ShowItem = Callable[[dict[str, Any], bool, str], list[Shape]]
+"""Shows one item; takes it, whether it has ended, and the project's path."""
+
+CHANGE_KINDS = {"add", "delete", "update"}
+FAILED = {"failed", "declined"}
+LOST_AGENTS = {"errored", "failed", "interrupted", "not_found"}
+SPLIT_LIMIT = 20_000
+"""Characters of the longest command that is split into words: it takes time."""
+
+
+def _command(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
+    """Called Bash, as Claude Code calls it, so that commands look alike everywhere."""
+    command = _without_shell(required(item, "command", str))
+    if not has_ended:
+        return [_call(item, "Bash", command, {"command": command})]
+    exit_code = whole(item, "exit_code")
+    output = optional(item, "aggregated_output", str, "")
+    return [_outcome(item, output, exit_code=exit_code, failed=bool(exit_code))]
+
+
+def _without_shell(command: str) -> str:
+    """`/bin/bash -lc 'make'` -> `make`."""
+    if len(command) > SPLIT_LIMIT:
+        return command
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return command
+    return words[2] if len(words) == 3 and words[1] in ("-c", "-lc") else command
+
+
+def _file_change(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
+    status = string(item, "status") or ("completed" if has_ended else "in_progress")
+    changes: list[Shape] = [
+        FileChange(
+            tool_id=string(item, "id"),
+            path=relative_path(string(change, "path"), project_path),
+            kind=_change_kind(change.get("kind")),
+            status=status,
+        )
+        for change in objects(item, "changes")
+        if string(change, "path")
+    ]
+    if not changes:
+        raise Malformed("changes")
+    return changes
+
+
+def _change_kind(kind: Any) -> str:
+    name = type_of(kind) if isinstance(kind, dict) else kind
+    return name if isinstance(name, str) and name in CHANGE_KINDS else "update"
+
+
+def _agent_call(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
+    prompt = optional(item, "prompt", str, "")
+    if not has_ended:
+        tool = required(item, "tool", str)
+        return [_call(item, tool, first_line(prompt), {"prompt": prompt} if prompt else {})]
+    states = [_agent_state(value) for value in optional(item, "agents_states", dict, {}).values()]
+    told = "\n".join(filter(None, map(_told, states)))
+    return [_outcome(item, told, failed=any(status in LOST_AGENTS for status, _ in states))]
+
+
+def _agent_state(state: Any) -> tuple[str, str]:
+    """A helper's status and its message: {"status": s, "message": m}, {s: m}, or s alone."""
+    if isinstance(state, str):
+        return snake(state), ""
+    if not isinstance(state, dict):
+        return "", pretty(state)
+    if "status" in state:
+        status, message = _agent_state(state["status"])
+        return status, string(state, "message") or message
+    status, message = next(iter(state.items()), ("", ""))
+    return snake(status), message if isinstance(message, str) else pretty(message)
+
+
+def _told(state: tuple[str, str]) -> str:
+    status, message = state
+    words = status.replace("_", " ")
+    if status in LOST_AGENTS:
+        return ": ".join(filter(None, [words, message]))
+    return message or words
+
+
+def _mcp_call(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
+    if not has_ended:
+        named = filter(None, [string(item, "server"), required(item, "tool", str)])
+        given = arguments(item.get("arguments"))
+        return [_call(item, ": ".join(named), first_text(given), given)]
+    error = item.get("error")
+    if error:
+        said = string(error, "message") if isinstance(error, dict) else ""
+        return [_outcome(item, said or pretty(error), failed=True)]
+    return [_returned(item, item.get("result"))]
+
+
+def _returned(item: dict[str, Any], result: Any) -> ToolResult:
+    """What an MCP server answered: blocks, or only a value by a schema."""
+    held = result if isinstance(result, dict) else {"content": result}
+    value = held.get("structured_content") or held.get("structuredContent")
+    content = contents.read(held.get("content") or value)
+    is_error = held.get("is_error") is True or held.get("isError") is True
+    return replace(
+        _outcome(item, content.text, failed=content.failed or is_error),
+        links=tuple(content.links),
+        images=tuple(content.images),
+    )
+
+
+def _web_search(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
+    """What is searched for is told at the end alone: the call is told again then."""
+    action: dict[str, Any] = optional(item, "action", dict, {})
+    call = _call(item, "WebSearch", _sought(item, action), {})
+    if not has_ended:
+        return [call]
+    links = tuple(Link(url) for url in [string(action, "url")] if url)
+    text = "" if links else f"Searched for: {call.summary}"
+    return [call, replace(_outcome(item, text), links=links)]
+
+
+def _sought(item: dict[str, Any], action: dict[str, Any]) -> str:
+    query, url = string(item, "query"), string(action, "url")
+    match type_of(action):
+        case "open_page" | "openPage":
+            return f"open {url or query}"
+        case "find_in_page" | "findInPage":
+            return f"find “{string(action, 'pattern')}” in {url or query}"
+    several: list[Any] = optional(action, "queries", list, [])
+    queries = dict.fromkeys([query, string(action, "query"), *filter(_is_text, several)])
+    return "; ".join(filter(None, queries))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _call(item: dict[str, Any], tool: str, summary: str, given: dict[str, Any]) -> ToolUse:
+    return ToolUse(string(item, "id"), tool, summary, given)
+
+
+def _outcome(
+    item: dict[str, Any], text: str, *, exit_code: int | None = None, failed: bool = False
+) -> ToolResult:
+    status = string(item, "status")
+    return ToolResult(
+        tool_id=string(item, "id"),
+        text=text or ("Declined." if status == "declined" else ""),
+        is_error=failed or status in FAILED,
+        exit_code=exit_code,
+    )
+
+
+CALLS: dict[str, ShowItem] = {
+    "collab_agent_tool_call": _agent_call,
+    "collab_tool_call": _agent_call,
+    "command_execution": _command,
+    "file_change": _file_change,
+    "mcp_tool_call": _mcp_call,
+    "web_search": _web_search,
+}
+"""By type. The completion of each is what the tool gave back."""

@@ -1,0 +1,127 @@
+"""What a person reads of the streams that users of similar tools reported."""
+
+import re
+from html import unescape
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+
+from sessions_app import transcript
+from sessions_app.display import rendering
+from sessions_app.models import Session
+from sessions_app.providers import PROVIDERS, events
+from sessions_app.transcript import NewMessage
+from tests import cases_of_the_field as cases
+
+
+@pytest.fixture
+def session_of(make_session):
+    """A session that holds the messages of a case."""
+
+    def make(name: str) -> Session:
+        provider = cases.provider_of(name)
+        session = make_session(provider=provider)
+        lines = [events.read_line(line.encode()) for line in cases.lines(name)]
+        transcript.append(
+            [
+                NewMessage(session.pk, provider, PROVIDERS[provider].classify(x.data), x.raw)
+                for x in lines
+            ]
+        )
+        return session
+
+    return make
+
+
+def page(session: Session) -> str:
+    return "".join(rendering.html(entry) for entry in rendering.page(session).entries)
+
+
+def words(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+
+
+def terminal(session: Session) -> str:
+    out = StringIO()
+    call_command("show_transcript", session.pk, stdout=out)
+    return out.getvalue()
+
+
+READ = {
+    "text_without_text": ["without its text", "The useful answer.", "Bash"],
+    "result_only": ["The whole answer stands only here: 42."],
+    "compact_failed": ["Compaction failed: Conversation too long."],
+    "side_events": ["Ran the tests", "OAuth token expired", "Tests pass."],
+    "task_notification": ['Background command "Commit merge" completed (exit code 0)'],
+    "tool_reference": ["mcp__github__tool_0", "mcp__github__tool_16"],
+    "web_search_blocks": ["top three car rental companies", "Car rental 2", "The three are"],
+    "cx_websearch": ["weather Berlin; Berlin forecast", "open https://example.com/berlin"],
+    "ask_user": ["handle these 14 captures?", "- Approve all: Take them", "- Review: One by one"],
+    "cx_collab": ["Audit the login", "errored: context window exceeded"],
+    "image_user": ["what is wrong here?", "image, 2.0 MB, of a type"],
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_case_is_told_in_words_on_the_page_and_in_the_terminal(session_of, name):
+    session = session_of(name)
+    for shown in (words(page(session)), " ".join(terminal(session).split())):
+        assert [text for text in READ[name] if text not in shown] == []
+
+
+@pytest.mark.parametrize("name", cases.NAMES)
+def test_no_case_shows_an_unknown_event(session_of, name):
+    session = session_of(name)
+    assert "Unknown event" not in words(page(session))
+    assert "unknown" not in terminal(session).lower()
+
+
+def test_signs_of_life_are_not_told(session_of):
+    shown = terminal(session_of("side_events"))
+    assert not re.search("progress|heartbeat|keep.alive|session.state", shown)
+
+
+def test_what_the_tool_said_is_no_prompt(session_of):
+    session = session_of("task_notification")
+    assert 'class="entry prompt"' not in page(session)
+    assert "> " not in terminal(session)
+
+
+def test_a_search_links_to_what_it_found(session_of):
+    html = page(session_of("web_search_blocks"))
+    assert '<a href="https://example.com/2" rel="noopener noreferrer">' in html
+    assert "RXhRXhRXhR" not in html
+
+
+def test_the_answer_of_a_result_is_told_once(session_of):
+    for name, answer in (("side_events", "Tests pass."), ("result_only", "The whole answer")):
+        session = session_of(name)
+        assert page(session).count(answer) == 1
+        assert terminal(session).count(answer) == 1
+
+
+def test_a_helpers_failure_is_marked(session_of):
+    session = session_of("cx_collab")
+    failed = next(e for e in rendering.page(session).entries if "Audit" in rendering.html(e))
+    assert failed.state == "failed"
+    assert "* spawn_agent Audit the login\n  failed\n" in terminal(session)
+
+
+def test_the_results_of_parallel_calls_are_told_with_their_calls(session_of):
+    shown = terminal(session_of("parallel_tools"))
+    assert "* Bash git status\n  on branch main\n" in shown
+    assert "< Bash npm test\n  failed with exit code 1\n  3 tests failed\n" in shown
+
+
+def test_a_question_stands_open_on_the_page(session_of):
+    html = page(session_of("ask_user"))
+    assert re.search(r'<details class="entry call done"[^>]* open>', html)
+
+
+def test_a_page_that_begins_with_the_end_of_a_turn_does_not_repeat_its_answer(session_of):
+    session = session_of("side_events")
+    more = [events.prompt(f"prompt {number}", "") for number in range(rendering.PAGE - 1)]
+    transcript.append([NewMessage(session.pk, session.provider, "user", x.raw) for x in more])
+    html = page(session)
+    assert "End of turn" in html and "Tests pass." not in html
