@@ -1,8 +1,8 @@
 """Pictures inside messages: what is told of them, and their bytes.
 
 A picture is named by a digest of its stored text, so that an address means the same picture
-for ever. Its type is what its first bytes say, whatever the message claims: these four hold
-nothing that a browser would run.
+for ever. Its type is what its first bytes say, else what the message claims, unless it is a
+text: these four types hold nothing that a browser would run.
 """
 
 import base64
@@ -17,8 +17,10 @@ from sessions_app.providers.shapes import Image
 LARGEST = 16 * 1024 * 1024
 """Bytes of the largest picture that is shown; the providers' own limits lie below."""
 
+TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+
 START = 64
-"""Characters of base64 that hold a picture's signature."""
+"""Characters of base64 that tell a picture's type."""
 
 DATA_URL = "data:"
 
@@ -28,7 +30,7 @@ def image(block: dict[str, Any], parent: str | None = None) -> Image:
     encoded, claimed = _encoded(block)
     if not encoded:
         return Image(claimed=claimed, url=_address(block), parent_tool_id=parent)
-    kind, size = _media_type(_decoded(encoded[:START])), _size(encoded)
+    kind, size = _media_type(encoded, claimed), _size(encoded)
     is_shown = kind and size <= LARGEST
     return Image(
         key=_digest(encoded) if is_shown else "",
@@ -41,23 +43,22 @@ def image(block: dict[str, Any], parent: str | None = None) -> Image:
 
 def find(data: Any, key: str) -> tuple[str, bytes] | None:
     """The type and the bytes of the picture with this key, None if the event has none."""
-    for encoded in _all_encoded(data):
+    for encoded, claimed in _all_encoded(data):
         if _size(encoded) <= LARGEST and _digest(encoded) == key:
-            content = _decoded(encoded)
-            kind = _media_type(content)
-            return (kind, content) if kind else None
+            kind = _media_type(encoded, claimed)
+            return (kind, _decoded(encoded)) if kind else None
     return None
 
 
-def _all_encoded(value: Any) -> Iterator[str]:
-    """The base64 of everything in an event that says it is a picture."""
+def _all_encoded(value: Any) -> Iterator[tuple[str, str]]:
+    """What `_encoded` returns for everything in an event that says it is a picture."""
     if isinstance(value, list):
         for item in value:
             yield from _all_encoded(item)
     elif isinstance(value, dict):
-        encoded, _ = _encoded(value)
+        encoded, claimed = _encoded(value)
         if encoded:
-            yield encoded
+            yield encoded, claimed
         for item in value.values():
             yield from _all_encoded(item)
 
@@ -99,14 +100,27 @@ def _digest(encoded: str) -> str:
     return hashlib.blake2b(encoded.encode(), digest_size=16).hexdigest()
 
 
-def _media_type(content: bytes) -> str:
-    """The type that the first bytes show; "" for one that is not shown."""
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+def _media_type(encoded: str, claimed: str) -> str:
+    """The picture's type; "" for one that is not shown."""
+    start = _decoded(encoded[:START])
+    if kind := _signed_type(start):
+        return kind
+    return claimed if claimed in TYPES and not _is_text(start) else ""
+
+
+def _signed_type(start: bytes) -> str:
+    if start.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
-    if content.startswith(b"\xff\xd8\xff"):
+    if start.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
-    if content.startswith((b"GIF87a", b"GIF89a")):
+    if start.startswith((b"GIF87a", b"GIF89a")):
         return "image/gif"
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "image/webp"
     return ""
+
+
+def _is_text(start: bytes) -> bool:
+    """Whether it could be markup or a script; a character at its end may be cut."""
+    text = start.decode(errors="ignore")
+    return len(start) - len(text.encode()) < 4 and "\0" not in text

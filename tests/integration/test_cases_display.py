@@ -59,7 +59,7 @@ READ = {
     "cx_websearch": ["weather Berlin; Berlin forecast", "open https://example.com/berlin"],
     "ask_user": ["handle these 14 captures?", "- Approve all: Take them", "- Review: One by one"],
     "cx_collab": ["Audit the login", "errored: context window exceeded"],
-    "image_user": ["what is wrong here?", "image, 2.0 MB, of a type"],
+    "image_user": ["what is wrong here?"],
 }
 
 
@@ -68,6 +68,12 @@ def test_a_case_is_told_in_words_on_the_page_and_in_the_terminal(session_of, nam
     session = session_of(name)
     for shown in (words(page(session)), " ".join(terminal(session).split())):
         assert [text for text in READ[name] if text not in shown] == []
+
+
+def test_the_picture_of_a_case_is_on_the_page_and_told_in_the_terminal(session_of):
+    session = session_of("image_user")
+    assert re.search(r'<img src="[^"]+" alt="image/png, 2.0 MB"', page(session))
+    assert "image/png, 2.0 MB" in terminal(session)
 
 
 @pytest.mark.parametrize("name", cases.NAMES)

@@ -24,6 +24,7 @@ GIF = b"GIF89a" + b"\0" * 20
 JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 20
 WEBP = b"RIFF\x1a\0\0\0WEBP" + b"\0" * 20
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
+DAMAGED = b"\xfe\x92\xe2" + b"\0" * 60
 HTML = b"<html><script>alert(1)</script></html>"
 CLAUDE, CODEX = "claude-code", "codex-cli"
 
@@ -101,12 +102,26 @@ def test_its_type_is_what_its_bytes_say(admin_client, session, content, kind):
     assert admin_client.get(address)["Content-Type"] == kind
 
 
-@pytest.mark.parametrize("content", [SVG, HTML, b"", b"\x89PNG", b"BM" + b"\0" * 60])
+def test_without_a_known_start_it_is_of_the_type_that_it_claims(admin_client, session):
+    store(session, prompt(block(DAMAGED, "image/webp")))
+    (address,) = addresses(session)
+    answer = admin_client.get(address)
+    assert (answer["Content-Type"], answer.content) == ("image/webp", DAMAGED)
+
+
+@pytest.mark.parametrize("content", [SVG, HTML, b"", b"\x89PNG", "\u00e9".encode() * 40])
 @pytest.mark.parametrize("claimed", ["image/png", "image/svg+xml"])
-def test_anything_else_is_told_in_words(admin_client, session, content, claimed):
+def test_a_text_is_never_a_picture(admin_client, session, content, claimed):
     store(session, prompt(block(content, claimed)))
     assert addresses(session) == []
     assert "image" in page(session) and "script" not in page(session)
+
+
+@pytest.mark.parametrize("claimed", ["image/svg+xml", "text/html", ""])
+def test_another_type_is_told_in_words(admin_client, session, claimed):
+    store(session, prompt(block(DAMAGED, claimed)))
+    assert addresses(session) == []
+    assert "of a type or size that is not shown" in page(session)
 
 
 def test_an_answer_can_be_nothing_but_a_picture(admin_client, session):
