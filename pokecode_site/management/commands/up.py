@@ -16,7 +16,8 @@ from jobs_app.demo import place
 from jobs_app.worker import sweeps
 from pokecode_site.serve import listening
 from pokecode_site.serve.first_admin import PASSWORD_VARIABLE, create_first_admin
-from pokecode_site.serve.supervisor import Site, WorkerProcess, supervise
+from pokecode_site.serve.site import SiteProcess
+from pokecode_site.serve.supervisor import WorkerProcess, supervise
 
 
 class Command(BaseCommand):
@@ -38,8 +39,9 @@ class Command(BaseCommand):
             self._prepare_database()
             self._describe()
             connections.close_all()
-            site = Site(listener, lambda: self._say(f"Open {listening.address(listener)}"))
-            self._run(site, WorkerProcess([*_program(), "process_jobs"], self._say))
+            opened = f"Open {listening.address(listener)}"
+            with SiteProcess(listener, lambda: self._say(opened)) as site:
+                self._run(site, WorkerProcess([*_program(), "process_jobs"], self._say))
         self._say("Stopped.")
 
     def _restart_as_demo(self) -> None:
@@ -69,7 +71,7 @@ class Command(BaseCommand):
         if connection.vendor == "postgresql":
             self._say(f"Database: PostgreSQL, {connection.settings_dict['NAME']}")
 
-    def _run(self, site: Site, worker: WorkerProcess) -> None:
+    def _run(self, site: SiteProcess, worker: WorkerProcess) -> None:
         # A stubborn agent is interrupted, terminated, then killed, a grace after each.
         patience = 2 * settings.POKECODE_CANCEL_GRACE + 5
         asyncio.run(supervise(site, worker, self._say, patience))
