@@ -38,6 +38,10 @@ POKECODE_JOB_RETENTION_DAYS = env.integer(
 )
 POKECODE_HEARTBEAT_INTERVAL = env.seconds("POKECODE_HEARTBEAT_INTERVAL", 5, minimum=0.05)
 POKECODE_WORKER_TIMEOUT = env.seconds("POKECODE_WORKER_TIMEOUT", 30, minimum=0.1)
+# Connections of visitors that may be open at once, if the system's limit allows as many.
+POKECODE_MAX_CONNECTIONS = env.integer(
+    "POKECODE_MAX_CONNECTIONS", 1000, minimum=10, maximum=100_000
+)
 # How many reverse proxies in front of the site are trusted to tell a visitor's
 # address; none unless the operator says so.
 POKECODE_TRUSTED_PROXIES = env.integer("POKECODE_TRUSTED_PROXIES", 0, minimum=0, maximum=10)

@@ -11,6 +11,7 @@ from multiprocessing.context import ForkProcess
 
 import uvicorn
 
+from pokecode_site.serve import connections
 
 PATIENCE = 5.0
 """Seconds to end in. One request can hold up the whole process, signal handlers included."""
@@ -26,6 +27,8 @@ class Site(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application,
+                http=connections.Connection,
+                backlog=connections.BACKLOG,
                 lifespan="off",
                 ws="none",
                 log_config=None,
