@@ -1,6 +1,7 @@
 """Strangers who open many connections, or are slow to ask, shut nobody out and fill no disk."""
 
 import contextlib
+import http.client
 import socket
 from collections.abc import Iterator
 
@@ -46,6 +47,15 @@ def drip(stranger: socket.socket, piece: bytes) -> bool:
     return is_cut(stranger)
 
 
+def upload(up: Up, pieces: int) -> tuple[int, str]:
+    """Send pieces of 64 kB without a length and without looking for an answer meanwhile."""
+    headers = {"Connection": "close"}
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", up.port, timeout=60)) as link:
+        link.request("POST", "/admin/login/", iter([b"x" * 65_536] * pieces), headers)
+        answer = link.getresponse()
+        return answer.status, answer.read().decode()
+
+
 def test_strangers_who_ask_nothing_or_slowly_shut_nobody_out(site, up):
     session = site.session()
     browser = up.log_in()
@@ -64,5 +74,6 @@ def test_strangers_who_ask_nothing_or_slowly_shut_nobody_out(site, up):
         wait_for(lambda: drip(slow_head, b"a"), 20, "a head that comes byte by byte is cut off")
         wait_for(lambda: drip(slow_body, b"1\r\na\r\n"), 40, "and so is a body")
         assert all(map(is_cut, idle))
+        assert upload(up, 320) == (413, "Without a login a request may have 64 kB: log in first.\n")
         assert stream.readline() == b": following\n"
     assert len(up.text()) < 20_000
