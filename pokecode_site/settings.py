@@ -77,6 +77,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "pokecode_site.pages.health.known_by_any_name",
     "django.middleware.security.SecurityMiddleware",
     "pokecode_site.pages.middleware.own_hostname",
     "pokecode_site.pages.static_files.StaticFilesMiddleware",
@@ -142,6 +143,7 @@ USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
+STORAGES = {"staticfiles": {"BACKEND": "pokecode_site.pages.static_files.StaticFiles"}}
 # Straight from the packages: there are few files, and no collectstatic step to forget.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
@@ -150,7 +152,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^health/"]  # supervisors ask on loopback, without TLS
+SECURE_REDIRECT_EXEMPT = [r"(^|/)health/(live|ready)$"]  # supervisors ask on loopback, without TLS
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"

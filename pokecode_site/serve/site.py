@@ -20,7 +20,9 @@ PATIENCE = 5.0
 class Site(uvicorn.Server):
     """The web server on an open socket; it stops at SIGTERM and when its parent is gone."""
 
-    def __init__(self, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, listener: socket.socket, root_path: str, on_ready: Callable[[], None]
+    ) -> None:
         # Loading it sets up logging; after that, the server logs warnings and errors only.
         from pokecode_site.asgi import application
 
@@ -29,6 +31,7 @@ class Site(uvicorn.Server):
                 application,
                 http=connections.Connection,
                 backlog=connections.BACKLOG,
+                root_path=root_path,
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -74,10 +77,12 @@ class SiteProcess:
     Forked from a process that has neither a thread nor an event loop yet.
     """
 
-    def __init__(self, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, listener: socket.socket, root_path: str, on_ready: Callable[[], None]
+    ) -> None:
         self._listener = listener
         self._process: ForkProcess = multiprocessing.get_context("fork").Process(
-            target=_serve, args=(listener, on_ready), name="site"
+            target=_serve, args=(listener, root_path, on_ready), name="site"
         )
         self.was_killed = False
 
@@ -113,6 +118,6 @@ class SiteProcess:
             await self.wait()
 
 
-def _serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
+def _serve(listener: socket.socket, root_path: str, on_ready: Callable[[], None]) -> None:
     os.setsid()  # a terminal's Ctrl-C reaches the parent alone, which then stops us
-    asyncio.run(Site(listener, on_ready).run_until_stopped())
+    asyncio.run(Site(listener, root_path, on_ready).run_until_stopped())

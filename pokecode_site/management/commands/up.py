@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import re
 import sys
 from typing import Any
 
@@ -27,6 +28,12 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to serve on")
         parser.add_argument("--port", type=_port, default=8000, help="port; 0 takes a free one")
         parser.add_argument(
+            "--root-path",
+            type=_root_path,
+            default="",
+            help="the path below which a proxy serves the site, such as /code; it removes it",
+        )
+        parser.add_argument(
             "--demo",
             action="store_true",
             help="without any real agent: a demo agent, a sample project, data of its own",
@@ -39,8 +46,8 @@ class Command(BaseCommand):
             self._prepare_database()
             self._describe()
             connections.close_all()
-            opened = f"Open {listening.address(listener)}"
-            with SiteProcess(listener, lambda: self._say(opened)) as site:
+            opened = _invitation(listening.address(listener), options["root_path"])
+            with SiteProcess(listener, options["root_path"], lambda: self._say(opened)) as site:
                 self._run(site, WorkerProcess([*_program(), "process_jobs"], self._say))
         self._say("Stopped.")
 
@@ -86,6 +93,17 @@ class Command(BaseCommand):
 def _program() -> list[str]:
     """How this program was started, less its arguments: manage.py, pokecode or -m, and flags."""
     return [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]]
+
+
+def _invitation(address: str, root_path: str) -> str:
+    below = f" through a proxy that serves it below {root_path}" if root_path else ""
+    return f"Open {address}{below}"
+
+
+def _root_path(value: str) -> str:
+    if re.fullmatch(r"(/[\w.~-]+)*", value, re.ASCII):
+        return value
+    raise argparse.ArgumentTypeError(f"{value!r} is not a path such as /code.")
 
 
 def _port(value: str) -> int:
