@@ -5,7 +5,8 @@ import asyncio
 import os
 import re
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management import call_command
@@ -41,9 +42,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["demo"] and not settings.POKECODE_DEMO:
-            self._restart_as_demo()
+            self._restart(place.environment(PASSWORD_VARIABLE))
+        was_given_password = PASSWORD_VARIABLE in os.environ
         with listening.open_socket(options["host"], options["port"]) as listener:
             self._prepare_database()
+            if was_given_password:
+                self._restart(os.environ)
             self._describe()
             connections.close_all()
             opened = _invitation(listening.address(listener), options["root_path"])
@@ -51,10 +55,12 @@ class Command(BaseCommand):
                 self._run(site, WorkerProcess([*_program(), "process_jobs"], self._say))
         self._say("Stopped.")
 
-    def _restart_as_demo(self) -> None:
-        """Settings are read once a process: the demo's need a new one."""
+    def _restart(self, environment: Mapping[str, str]) -> NoReturn:
+        """Settings are read once a process, and others can see what it was started with.
+
+        So the demo needs a new one, and so does whoever has used a password from there.
+        """
         command = [*_program(), *sys.argv[1:]]
-        environment = place.environment(PASSWORD_VARIABLE)
         os.umask(settings.AGENT_UMASK)
         os.execve(sys.executable, command, environment)  # noqa: S606 - no shell wanted
 
