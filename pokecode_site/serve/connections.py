@@ -14,7 +14,7 @@ import h11
 from django.conf import settings
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-BACKLOG = 128
+BACKLOG = 512
 """Connections that the system may hold for us, and so the most that are taken at once."""
 
 BODY_BYTES_PER_SECOND = 50_000
@@ -48,7 +48,9 @@ def limit() -> int:
     if soft != resource.RLIM_INFINITY and soft < needed:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return wanted if soft == resource.RLIM_INFINITY else min(wanted, (soft - BACKLOG) // 2)
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    return min(wanted, max(10, (soft - BACKLOG) // 2))
 
 
 class Connection(H11Protocol):
