@@ -20,7 +20,7 @@ from pokecode_site.conf import database
 from sessions_app.validation import PROMPT_TOO_LONG
 
 LIMIT = 64 * 1024
-STRANGER_TOO_LONG = "Without a login a request may have 64 kB: log in first."
+STRANGER_TOO_LONG = "Without a login a request may have 64 kB: log in and send it again."
 
 DRAIN = 20.0
 """Seconds in which a refused body is still read, and forgotten: a browser that cannot send its

@@ -74,6 +74,9 @@ def test_strangers_who_ask_nothing_or_slowly_shut_nobody_out(site, up):
         wait_for(lambda: drip(slow_head, b"a"), 20, "a head that comes byte by byte is cut off")
         wait_for(lambda: drip(slow_body, b"1\r\na\r\n"), 40, "and so is a body")
         assert all(map(is_cut, idle))
-        assert upload(up, 320) == (413, "Without a login a request may have 64 kB: log in first.\n")
+        assert upload(up, 320) == (
+            413,
+            "Without a login a request may have 64 kB: log in and send it again.\n",
+        )
         assert stream.readline() == b": following\n"
     assert len(up.text()) < 20_000
