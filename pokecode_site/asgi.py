@@ -3,6 +3,7 @@
 from django.core.asgi import get_asgi_application
 
 from pokecode_site.conf import start
+from pokecode_site.pages.request_bodies import LimitedBodies
 
 start.prepare()
-application = get_asgi_application()
+application = LimitedBodies(get_asgi_application())

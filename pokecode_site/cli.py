@@ -5,6 +5,7 @@ import os
 import sys
 from typing import NoReturn
 
+from pokecode_site.conf import streams
 from pokecode_site.serve import parent
 
 
@@ -14,6 +15,7 @@ def main() -> None:
     A wrong setting ends it with one line and exit code 2, a failure of the
     database with one line and exit code 1 (`--traceback` shows where it happened).
     """
+    streams.open_closed()
     if os.environ.pop(parent.ATTACHED, None):
         parent.follow_parent()
     from django.conf import settings

@@ -38,6 +38,10 @@ POKECODE_JOB_RETENTION_DAYS = env.integer(
 )
 POKECODE_HEARTBEAT_INTERVAL = env.seconds("POKECODE_HEARTBEAT_INTERVAL", 5, minimum=0.05)
 POKECODE_WORKER_TIMEOUT = env.seconds("POKECODE_WORKER_TIMEOUT", 30, minimum=0.1)
+# Connections of visitors that may be open at once, if the system's limit allows as many.
+POKECODE_MAX_CONNECTIONS = env.integer(
+    "POKECODE_MAX_CONNECTIONS", 1000, minimum=10, maximum=100_000
+)
 # How many reverse proxies in front of the site are trusted to tell a visitor's
 # address; none unless the operator says so.
 POKECODE_TRUSTED_PROXIES = env.integer("POKECODE_TRUSTED_PROXIES", 0, minimum=0, maximum=10)
@@ -72,6 +76,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "pokecode_site.pages.health.known_by_any_name",
     "django.middleware.security.SecurityMiddleware",
     "pokecode_site.pages.middleware.own_hostname",
     "pokecode_site.pages.static_files.StaticFilesMiddleware",
@@ -79,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "pokecode_site.pages.request_bodies.limited_bodies",
     "django.contrib.messages.middleware.MessageMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -138,6 +144,7 @@ USE_I18N = True
 USE_TZ = True
 
 STATIC_URL = "static/"
+STORAGES = {"staticfiles": {"BACKEND": "pokecode_site.pages.static_files.StaticFiles"}}
 # Straight from the packages: there are few files, and no collectstatic step to forget.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
@@ -146,7 +153,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = False
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^health/"]  # supervisors ask on loopback, without TLS
+SECURE_REDIRECT_EXEMPT = [r"(^|/)health/(live|ready)$"]  # supervisors ask on loopback, without TLS
 # Browsers remember it for a year, so other names than the site's own are for the operator to say.
 HSTS = env.choice("POKECODE_HSTS", "host", ("off", "host", "subdomains", "preload"))
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS and HSTS != "off" else 0
@@ -170,7 +177,7 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
-# A prompt may be 2 MB of text, which percent-encoding makes several times longer.
+# A prompt may be 4 MiB of text, which percent-encoding makes up to three times longer.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
 
 LOGGING = logs.CONFIGURATION

@@ -11,4 +11,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
+handler400 = "pokecode_site.pages.errors.bad_request"
 handler500 = "pokecode_site.pages.errors.server_error"

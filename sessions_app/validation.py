@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 TOOL = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\([^(),\x00-\x1f\x7f]{1,500}\))?")
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/\[\]@-]{0,199}")
 PROMPT_LIMIT = 4 * 1024 * 1024
+PROMPT_TOO_LONG = "The prompt is over 4 MiB: put long material in a file."
 EMPTY_PROMPT = "The prompt is empty: write what the agent should do."
 
 
@@ -70,7 +71,7 @@ def validate_prompt(prompt: Any) -> None:
         raise ValidationError(EMPTY_PROMPT)
     validate_text("The prompt", prompt)
     if len(prompt.encode()) > PROMPT_LIMIT:
-        raise ValidationError("The prompt is over 4 MiB: put long material in a file.")
+        raise ValidationError(PROMPT_TOO_LONG)
 
 
 def validate_text(what: str, value: str) -> None:

@@ -1,5 +1,6 @@
 """The database: its settings, and its failures in one sentence each."""
 
+import importlib
 import importlib.util
 import re
 from pathlib import Path
@@ -121,6 +122,13 @@ def _postgresql(config: dict[str, Any]) -> dict[str, Any]:
         raise ImproperlyConfigured(
             "DATABASE_URL names PostgreSQL, which needs psycopg: pip install 'pokecode[postgres]'."
         )
+    try:
+        importlib.import_module("psycopg")
+    except ImportError:
+        raise ImproperlyConfigured(
+            "DATABASE_URL names PostgreSQL, but psycopg does not find its library libpq: "
+            "pip install 'pokecode[postgres]'."
+        ) from None
     options = {**POSTGRESQL_OPTIONS, **config.get("OPTIONS", {})}
     return {**config, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 

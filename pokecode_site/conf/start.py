@@ -1,4 +1,4 @@
-"""What every entry point does before Django: the umask, the data directory, the key.
+"""What every entry point does before Django: the streams, the umask, the data directory, the key.
 
 Reading the settings changes nothing, so that a linter, an editor or a script may
 import them anywhere; what has to be made is made here.
@@ -6,7 +6,7 @@ import them anywhere; what has to be made is made here.
 
 import os
 
-from pokecode_site.conf import data_directory, database, env, umask
+from pokecode_site.conf import data_directory, database, env, streams, umask
 
 
 def prepare() -> None:
@@ -14,6 +14,7 @@ def prepare() -> None:
 
     Raises ImproperlyConfigured in one line that names the wrong setting.
     """
+    streams.open_closed()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pokecode_site.settings")
     umask.make_private()
     directory = data_directory.path()

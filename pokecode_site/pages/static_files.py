@@ -1,9 +1,18 @@
-"""Static files straight from the packages, by whitenoise."""
+"""Static files straight from the packages, by whitenoise, below any path that a proxy serves."""
 
 from typing import Any
 
+from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.http import HttpRequest, HttpResponse
+from django.urls import get_script_prefix
 from whitenoise.middleware import WhiteNoiseMiddleware
+
+
+class StaticFiles(StaticFilesStorage):
+    """Gives addresses below the request's root path; `STATIC_URL` is fixed before the first one."""
+
+    def url(self, name: str | None) -> str:
+        return get_script_prefix() + super().url(name).removeprefix("/")
 
 
 class StaticFilesMiddleware(WhiteNoiseMiddleware):

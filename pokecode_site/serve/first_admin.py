@@ -15,8 +15,8 @@ PASSWORD_VARIABLE = "POKECODE_ADMIN_PASSWORD"  # noqa: S105 - the variable's nam
 def create_first_admin() -> str | None:
     """Make the superuser `admin` if there is no superuser; returns what to print about it.
 
-    The password comes from POKECODE_ADMIN_PASSWORD, which is removed from this
-    process's environment, or else is generated. Raises CommandError.
+    The password comes from POKECODE_ADMIN_PASSWORD, which is removed from the environment of
+    what we start, or else is generated. Raises CommandError.
     """
     users = get_user_model().objects
     chosen = os.environ.pop(PASSWORD_VARIABLE, "")

@@ -1,16 +1,16 @@
-"""The site in this process and the job processor as its child, from one start to one stop."""
+"""The site and the job processor as two children, from one start to one stop."""
 
 import asyncio
 import os
 import signal
-import socket
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-import uvicorn
 from django.conf import settings
+from django.core.management.base import CommandError
 
 from pokecode_site.serve import parent
+from pokecode_site.serve.site import SiteProcess
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
@@ -18,48 +18,6 @@ STEADY = 60.0
 """A job processor that has run for so many seconds is able to start: the delays begin anew."""
 
 Say = Callable[[str], None]
-
-
-class Site(uvicorn.Server):
-    """The web server on an open socket; it leaves signals to the supervisor."""
-
-    def __init__(self, listener: socket.socket, on_ready: Callable[[], None]) -> None:
-        # Loading it sets up logging; after that, the server logs warnings and errors only.
-        from pokecode_site.asgi import application
-
-        super().__init__(
-            uvicorn.Config(
-                application,
-                lifespan="off",
-                ws="none",
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                timeout_graceful_shutdown=1,
-            )
-        )
-        self._listener = listener
-        self._on_ready = on_ready
-
-    async def run_until_stopped(self) -> None:
-        await self.serve(sockets=[self._listener])
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._on_ready()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        from pokecode_site.pages import live
-
-        live.end_streams()
-        await super().shutdown(sockets)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class WorkerProcess:
@@ -93,8 +51,7 @@ class WorkerProcess:
             # A terminal's Ctrl-C reaches this process alone, which then stops the child.
             start_new_session=True,
         )
-        code = await self._process.wait()
-        return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return _described(await self._process.wait())
 
     async def stop(self, patience: float) -> None:
         """Interrupt what runs and return it to the queue; kill after `patience` seconds."""
@@ -111,22 +68,33 @@ class WorkerProcess:
             await process.wait()
 
 
-async def supervise(site: Site, worker: WorkerProcess, say: Say, patience: float) -> None:
-    """Run both until a signal, then end both; if one fails first, end both and raise its error."""
-    serving = asyncio.create_task(site.run_until_stopped(), name="site")
-    others = {
+async def supervise(site: SiteProcess, worker: WorkerProcess, say: Say, patience: float) -> None:
+    """Run both until a signal, then end both; if the site fails, end both and say so."""
+    tasks = {
+        asyncio.create_task(_watch(site), name="site"),
         asyncio.create_task(worker.keep_running(), name="job processor"),
         asyncio.create_task(_stop_signal(), name="signal"),
     }
-    done, _ = await asyncio.wait({serving, *others}, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     say("Stopping: running prompts go back to the queue and continue at the next start.")
-    site.should_exit = True
-    for task in others:
+    for task in tasks:
         task.cancel()
-    await worker.stop(patience)
-    await asyncio.gather(serving, *others, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(site.stop(), worker.stop(patience))
+    if site.was_killed:
+        say("The site was held up by a request and did not end: it was killed.")
     for task in done:
         task.result()
+
+
+async def _watch(site: SiteProcess) -> None:
+    """Return when the site was stopped by somebody else; raise CommandError if it failed."""
+    if code := await site.wait():
+        raise CommandError(f"The site {_described(code)}.")
+
+
+def _described(code: int) -> str:
+    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
 
 async def _stop_signal() -> None:

@@ -2,21 +2,36 @@
 
 import ast
 import importlib.util
+import json
+import logging
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.contrib.sessions.serializers import JSONSerializer
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.test import AsyncClient, Client
 from django.urls import path
 from django.utils.module_loading import import_string
 
+from pokecode_site.conf import logs
+
+REFUSALS = {
+    "forbidden": PermissionDenied("not yours"),
+    "missing": Http404("no such thing"),
+    "bad": BadRequest("no"),
+    "suspicious": SuspiciousOperation("hm"),
+}
+
 
 def broken(request: HttpRequest, trouble: str):
     local_secret = "hunter2"
+    if trouble in REFUSALS:
+        raise REFUSALS[trouble]
     if trouble == "bug":
         raise ValueError(f"secret {local_secret}")
     raise OperationalError(trouble)
@@ -37,6 +52,43 @@ def test_an_unexpected_error_shows_nothing_of_the_inside(page):
     assert response.status_code == 500
     for inside in (b"hunter2", b"ValueError", b"Traceback", b"broken", b".py", b"POKECODE"):
         assert inside not in response.content
+
+
+@pytest.fixture
+def logged():
+    """The lines that are logged, by whichever logger."""
+    stream = StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logs.LineFormatter())
+    loggers = [logging.getLogger(name) for name in (None, *logs.CONFIGURATION["loggers"])]
+    for logger in loggers:
+        logger.addHandler(handler)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    for logger in loggers:
+        logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "headers"),
+    [
+        ("/broken/forbidden", 403, {}),
+        ("/broken/missing", 404, {}),
+        ("/nowhere", 404, {}),
+        ("/broken/bad", 400, {}),
+        ("/broken/suspicious", 400, {}),
+        ("/broken/bug", 400, {"Host": "10.0.0.7"}),
+    ],
+)
+def test_an_expected_refusal_is_one_line_without_a_traceback(page, logged, path, status, headers):
+    assert page(path, headers=headers).status_code == status
+    (line,) = logged()
+    assert set(line) == {"time", "level", "logger", "message"}
+
+
+def test_a_bug_is_logged_with_its_traceback(page, logged):
+    page("/broken/bug")
+    (line,) = logged()
+    assert "ValueError: secret" in line["traceback"]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,8 @@ def test_without_a_login_nothing_but_login_and_health_answers(paths, method, cli
 
 def test_no_address_answers_under_a_foreign_host_name(paths, operator):
     for path in [*paths, STATIC]:
-        assert operator.get(path, headers={"Host": "evil.example"}).status_code == 400, path
+        answer = operator.get(path, headers={"Host": "evil.example"}, REMOTE_ADDR="192.0.2.1")
+        assert answer.status_code == 400, path
 
 
 def test_health_says_no_more_than_that_it_lives(client, db):

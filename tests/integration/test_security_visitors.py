@@ -88,7 +88,7 @@ def test_a_login_leads_nowhere_else(owner, target):
     assert log_in(then=target).url == "/admin/"
 
 
-@pytest.mark.parametrize("path", ["/", "/admin/", "/admin/login/", "/health/live", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/admin/", "/admin/login/", "/health/", "/nowhere"])
 def test_a_host_name_that_is_not_ours_is_refused(client, db, path):
     for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "a@localhost"):
         assert client.get(path, headers={"Host": host}).status_code == 400
@@ -109,8 +109,29 @@ def test_the_move_leads_to_no_other_site(client, db):
     assert response.url.startswith("http://pokecode.localhost//evil.example")
 
 
-def test_a_probe_on_a_shared_name_is_answered(client, db):
-    assert client.get("/health/live", headers={"Host": "127.0.0.1:8000"}).status_code == 200
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "10.0.0.7", "[::1]:8000", "any_name", ""])
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "::ffff:127.0.0.1", ""])
+def test_a_probe_on_this_machine_is_answered_by_any_name(client, db, settings, host, peer):
+    settings.ALLOWED_HOSTS = ["code.example.com"]
+    settings.SECURE_SSL_REDIRECT = True
+    for path in ("/health/live", "/health/ready"):
+        answer = client.get(path, headers={"Host": host}, REMOTE_ADDR=peer)
+        assert (answer.status_code, answer.content) == (200, b"ok\n")
+
+
+@pytest.mark.parametrize("peer", ["192.0.2.1", "::ffff:192.0.2.1", "127.0.0.1, 192.0.2.1"])
+def test_a_probe_from_elsewhere_needs_the_sites_name(client, db, settings, peer):
+    settings.ALLOWED_HOSTS = ["code.example.com"]
+    forwarded = {"X-Forwarded-For": "127.0.0.1"}
+    wrong = client.get("/health/live", headers={"Host": "10.0.0.7", **forwarded}, REMOTE_ADDR=peer)
+    assert wrong.status_code == 400
+    right = client.get("/health/live", headers={"Host": "code.example.com"}, REMOTE_ADDR=peer)
+    assert right.content == b"ok\n"
+
+
+def test_only_health_is_known_by_any_name(client, db):
+    for path in ("/", "/health/../admin/login/", "/admin/login/health/live", "/static/health/live"):
+        assert client.get(path, headers={"Host": "10.0.0.7"}).status_code == 400
 
 
 def test_a_site_with_a_name_of_its_own_moves_nobody(client, db, settings):

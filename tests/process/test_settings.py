@@ -38,6 +38,7 @@ WRONG = [
     ("POKECODE_TRUSTED_PROXIES", "all"),
     ("POKECODE_PRIVATE_NAME", "perhaps"),
     ("POKECODE_HSTS", "always"),
+    ("POKECODE_MAX_CONNECTIONS", "9"),
     ("POKECODE_DEMO", "\udcff\n\x1b[2J"),
 ]
 
@@ -52,6 +53,16 @@ def test_a_wrong_value_is_named_in_one_line(site: Site, name: str, value: str):
     assert line.isprintable()
     assert "hunter2" not in line
     assert done.stdout == ""
+
+
+def test_a_psycopg_without_its_library_is_one_line(site: Site):
+    url = "postgres://user:hunter2@host/name"
+    done = site.manage("check", check=False, DATABASE_URL=url, PSYCOPG_IMPL="none")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "pokecode: DATABASE_URL names PostgreSQL, but psycopg does not find its library libpq: "
+        "pip install 'pokecode[postgres]'.\n"
+    )
 
 
 def test_the_setting_takes_as_many_attempts_as_a_job_does(site: Site):

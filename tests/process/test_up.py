@@ -8,6 +8,7 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.process.running import Up
@@ -145,7 +146,10 @@ def test_a_weak_chosen_password_is_refused_and_a_good_one_is_not_printed(site):
         site.directory / "home", environment={**site.environment, **chosen}
     ).wait_until_ready() as up:
         assert chosen["POKECODE_ADMIN_PASSWORD"] not in up.text()
-        assert "POKECODE_ADMIN_PASSWORD" in up.text()
+        assert up.text().count("POKECODE_ADMIN_PASSWORD") == 1
+        for process in [psutil.Process(up.process.pid), *up.family()]:
+            assert "POKECODE_ADMIN_PASSWORD" not in process.environ(), process.cmdline()
+        assert up.stop(signal.SIGTERM) < SOON
 
 
 def test_a_wrong_option_is_explained():
@@ -154,3 +158,22 @@ def test_a_wrong_option_is_explained():
     )
     assert done.returncode == 2
     assert "'eighty' is not a port" in done.stderr
+
+
+def test_a_site_that_no_longer_hears_signals_does_not_outlive_them(up):
+    (worker,) = wait_for(up.workers)
+    (site,) = [process for process in up.family() if process.pid != worker.pid]
+    site.suspend()  # like a request that holds the whole process up
+    up.process.send_signal(signal.SIGTERM)
+    assert up.stop(signal.SIGTERM) < SOON
+    assert up.family() == []
+    assert "held up by a request and did not end: it was killed" in up.text()
+
+
+def test_a_site_that_dies_ends_everything_in_one_sentence(up):
+    (worker,) = wait_for(up.workers)
+    (site,) = [process for process in up.family() if process.pid != worker.pid]
+    site.kill()
+    assert up.process.wait(SOON) == 1
+    assert up.family() == []
+    assert up.text().endswith("The site was killed by signal 9.\n")

@@ -66,6 +66,28 @@ def test_an_access_line_holds_no_query(logger, message, args, capsys, restored_l
     assert "GET /admin/ HTTP/1.1" in line["message"]
 
 
+@pytest.mark.parametrize("logger", ["asyncio", "django.request", "django.security.csrf", "uvicorn"])
+def test_strangers_cannot_fill_the_disk_with_lines(logger, capsys, restored_loggers):
+    logging.config.dictConfig(logs.CONFIGURATION)
+    for number in range(5000):
+        logging.getLogger(logger).error("socket.accept() out of system resource %s", number)
+    logging.getLogger(logger).error("something else")
+    lines = capsys.readouterr().err.splitlines()
+    assert logs.LINES_A_MINUTE < len(lines) <= 2 * logs.LINES_A_MINUTE + 1
+    assert "something else" in lines[-1]
+
+
+def test_the_next_minute_says_how_many_lines_were_left_out():
+    few = logs.Few()
+    records = [logging.makeLogRecord({"msg": "no %s", "args": ("way",)}) for _ in range(151)]
+    for record in records:
+        record.created = 1000.0
+    assert sum(map(few.filter, records[:-1])) == logs.LINES_A_MINUTE
+    records[-1].created = 1060.0
+    assert few.filter(records[-1])
+    assert records[-1].getMessage() == "no way (50 more like it were left out)"
+
+
 @pytest.fixture
 def restored_loggers():
     names = [None, *logs.CONFIGURATION["loggers"]]
