@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from sessions_app import changes
@@ -30,13 +30,23 @@ COLUMNS = (
 
 SUMS = ("message_count", "token_count")
 
-# A look at the end of each session's index: a GROUP BY would read all of it.
-LAST_IDS = """
+# Pages read on from the last id that they have seen, so the ids of a session must appear in
+# their order: whoever makes one locks the session until the commit. (On SQLite there is one
+# writer.) A look at the end of each session's index: a GROUP BY would read all of it.
+LAST_IDS = {
+    "sqlite": """
 SELECT session.id, (
     SELECT MAX(message.id) FROM session_messages AS message WHERE message.session_id = session.id
 )
 FROM sessions AS session WHERE session.id IN {keys}
-"""
+""",
+    "postgresql": """
+SELECT session.id, (
+    SELECT MAX(message.id) FROM session_messages AS message WHERE message.session_id = session.id
+)
+FROM sessions AS session WHERE session.id IN {keys} ORDER BY session.id FOR NO KEY UPDATE
+""",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ def store(
 
     Sessions whose ids are in `states` get those values in the same write of their rows.
     """
-    ids = _new_ids(messages)
+    ids = _new_ids(messages, states)
     batch.insert(SessionMessage, COLUMNS, _rows(ids, messages))
     _count(messages, +1, batch, states)
     if messages:
@@ -135,10 +145,11 @@ def _rows(ids: Sequence[str], messages: Sequence[NewMessage]) -> Iterator[Sequen
         )
 
 
-def _new_ids(messages: Sequence[NewMessage]) -> list[str]:
-    """Ids that sort after the last one of each message's session."""
-    sessions = sorted({message.session_id for message in messages})
-    last = dict(select_among(LAST_IDS, sessions)) if sessions else {}
+def _new_ids(messages: Sequence[NewMessage], others: Iterable[str]) -> list[str]:
+    """Ids that sort after the last one of each message's session, whose rows are now locked,
+    together with those of the other sessions."""
+    sessions = sorted({message.session_id for message in messages}.union(others))
+    last = dict(select_among(LAST_IDS[connection.vendor], sessions)) if sessions else {}
     ids = []
     for message in messages:
         floor = last.get(message.session_id)
@@ -147,7 +158,8 @@ def _new_ids(messages: Sequence[NewMessage]) -> list[str]:
     return ids
 
 
-def _count_now(rows: Iterable[SessionMessage], sign: int) -> None:
+def _count_now(rows: Sequence[SessionMessage], sign: int) -> None:
+    lock(Session.objects.filter(pk__in={row.session_id for row in rows}))
     batch = Batch()
     _count(rows, sign, batch)
     batch.write()
@@ -164,8 +176,6 @@ def _count(
         sums = totals.setdefault(row.session_id, [0, 0])
         sums[0] += sign
         sums[1] += sign * (row.token_count or 0)
-    if len(totals) > 1:
-        lock(Session.objects.filter(pk__in=totals))
     now = timezone.now()
     others = [(*sums, now, pk) for pk, sums in totals.items() if pk not in states]
     batch.update(Session, ("updated_at",), others, added=SUMS)

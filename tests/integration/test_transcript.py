@@ -1,9 +1,13 @@
 """Messages and their counters: right after every insertion, change and removal."""
 
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
+from django.db import connection, transaction
 
 from sessions_app import ids, transcript
 from sessions_app.models import SessionMessage
+from sessions_app.storage import Batch
 from sessions_app.transcript import NewMessage
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
@@ -87,3 +91,22 @@ def test_a_session_counts_more_tokens_than_32_bits_hold(session):
     for _ in range(3):
         transcript.append([message(session, token_count=2**31 - 1)])
     assert counters(session) == (3, 3 * (2**31 - 1))
+
+
+def test_a_message_appears_after_all_those_with_smaller_ids(session):
+    """A page reads on from the last id that it has seen, and would miss a smaller one."""
+    with ThreadPoolExecutor() as other, transaction.atomic():
+        batch = Batch()
+        transcript.store([message(session, "ours")], batch)
+        seen = other.submit(append_and_read, message(session, "theirs"))
+        wait({seen}, timeout=0.3)  # it must not get ahead while ours is being stored
+        batch.write()
+    assert seen.result() == ["ours", "theirs"]
+
+
+def append_and_read(new: NewMessage) -> list[str]:
+    try:
+        transcript.append([new])
+        return [row.content_data for row in transcript.after(new.session_id)]
+    finally:
+        connection.close()
