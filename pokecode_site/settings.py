@@ -104,6 +104,10 @@ TEMPLATES = [
 
 DATABASES = {"default": database.configuration(database.url(POKECODE_DATA_DIR))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SERIALIZATION_MODULES = {
+    "json": "pokecode_site.conf.dump_json",
+    "jsonl": "pokecode_site.conf.dump_jsonl",
+}
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
