@@ -38,6 +38,7 @@ class AttemptAdmin(ReadOnlyMixin, SessionLinkMixin, BaseAdmin):
         "failure",
     ]
     list_filter = [SessionFilter, "outcome", "started_at"]
+    linked_lookups = ["job__id__exact", "worker_id__exact"]
     list_select_related = ["session"]
     search_fields = ["=job__id", "=id", "error", "host", "=provider_session_id"]
     search_help_text = "Words of the error, a host, or an id"

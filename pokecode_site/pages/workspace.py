@@ -59,7 +59,7 @@ def page_context(
     request: HttpRequest, session: Session, form: NextPromptForm | None
 ) -> dict[str, Any]:
     """What the whole page shows; `?before=` asks for an earlier part of the conversation."""
-    before = request.GET.get("before", "").replace("\0", "") or None
+    before = request.GET.get("before") or None
     return {
         **fragment_context(request, session),
         "title": visible(session.name),

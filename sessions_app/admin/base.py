@@ -1,7 +1,7 @@
 """What every admin page here shares: lists that stay quick on big tables, deletions that the
 database cascades, and refusals that are one sentence."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -50,6 +50,8 @@ class BaseAdmin(admin.ModelAdmin):
     list_per_page = 50
     show_facets = admin.ShowFacets.NEVER
     empty_value_display = "—"
+    linked_lookups: Sequence[str] = ()
+    """Lookups that no filter of the list offers, but links of our own pages use."""
 
     class Media:
         css = {"all": ["sessions_app/admin.css"]}
