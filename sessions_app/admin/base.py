@@ -56,6 +56,11 @@ class BaseAdmin(admin.ModelAdmin):
     class Media:
         css = {"all": ["sessions_app/admin.css"]}
 
+    def may_steer(self, request: HttpRequest) -> bool:
+        """Whether this person may set what reaches an agent. Who may is for the app that runs
+        agents to say."""
+        return True
+
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
