@@ -131,7 +131,8 @@ class Follower:
         return _event(news, self._cursor) if any(news.values()) else ""
 
     def _news(self, session: Session) -> dict[str, Any]:
-        messages = rendering.after(session, self._cursor)
+        may_read = workspace.may_read_messages(self._request)
+        messages = rendering.after(session, self._cursor) if may_read else []
         self.is_behind = len(messages) == rendering.PAGE
         if messages:
             self._cursor = messages[-1].pk

@@ -51,6 +51,16 @@ def can_follow(request: HttpRequest) -> bool:
     return isinstance(request, ASGIRequest)
 
 
+def may_read_messages(request: HttpRequest) -> bool:
+    """To see a session is not yet to read what was said in it."""
+    names = ("sessions_app.view_sessionmessage", "sessions_app.change_sessionmessage")
+    return any(map(request.user.has_perm, names))
+
+
+def may_read_prompts(request: HttpRequest) -> bool:
+    return any(map(request.user.has_perm, ("jobs_app.view_job", "jobs_app.change_job", RUN_JOB)))
+
+
 def url(session: Session) -> str:
     return page_url(Session, session.pk)
 
@@ -60,11 +70,12 @@ def page_context(
 ) -> dict[str, Any]:
     """What the whole page shows; `?before=` asks for an earlier part of the conversation."""
     before = request.GET.get("before") or None
+    may_read = may_read_messages(request)
     return {
         **fragment_context(request, session),
         "title": visible(session.name),
         "session_url": url(session),
-        "page": rendering.page(session, before),
+        "page": rendering.page(session, before) if may_read else rendering.EMPTY,
         "is_latest": before is None,
         "is_live": before is None and can_follow(request),
         "prompt_form": form or NextPromptForm(session),
@@ -88,6 +99,8 @@ def fragment_context(request: HttpRequest, session: Session) -> dict[str, Any]:
         "failures": jobs.filter(status=JobStatus.FAILED).order_by("-pk")[:FAILURES_SHOWN],
         "trusted": trusted,
         "trust_told": TRUSTED if trusted else NOT_TRUSTED,
+        "may_read_messages": may_read_messages(request),
+        "may_read_prompts": may_read_prompts(request),
         "may_run": request.user.has_perm(RUN_JOB),
         "may_trust": request.user.has_perm(TRUST_PROJECT),
         "worker_missing": bool(pending) and not workers,
