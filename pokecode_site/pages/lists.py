@@ -91,7 +91,8 @@ class BoundedList(admin.ModelAdmin):
             if isinstance(each, type) and issubclass(each, admin.SimpleListFilter):
                 offered.add(str(each.parameter_name))
             else:
-                offered |= {f"{each}{suffix}" for suffix in FILTER_SUFFIXES}
+                name = each if isinstance(each, str) else each[0]  # type: ignore[index]
+                offered |= {f"{name}{suffix}" for suffix in FILTER_SUFFIXES}
         if self.date_hierarchy:
             offered |= {f"{self.date_hierarchy}{suffix}" for suffix in DATE_SUFFIXES}
         return offered

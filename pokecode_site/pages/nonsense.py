@@ -4,12 +4,13 @@ import logging
 from collections.abc import Callable
 
 from django.contrib.admin.exceptions import DisallowedModelAdminToField
+from django.core.exceptions import TooManyFieldsSent
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, QueryDict
 
-IMPOSSIBLE = "A value in this request is one that cannot be: go back and correct it.\n"
+IMPOSSIBLE = "This request holds a value that cannot be, or too many: go back and correct it.\n"
 REFUSALS = (DataError, OverflowError, DisallowedModelAdminToField)
 """How the database, the calendar and the admin refuse a value that got past all checks."""
 
@@ -41,14 +42,21 @@ class NonsenseGuard:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.path, request.path_info = _clean(request.path), _clean(request.path_info)
         request.COOKIES = {name: _clean(value) for name, value in request.COOKIES.items()}
-        request.GET = _clean_query(request.GET)  # type: ignore[assignment]
+        try:
+            request.GET = _clean_query(request.GET)  # type: ignore[assignment]
+        except TooManyFieldsSent:
+            return _refusal()
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, REFUSALS):
             return None
         log.warning("A request was refused: %s", str(error).partition("\n")[0])
-        return HttpResponse(IMPOSSIBLE, content_type="text/plain; charset=utf-8", status=400)
+        return _refusal()
+
+
+def _refusal() -> HttpResponse:
+    return HttpResponse(IMPOSSIBLE, content_type="text/plain; charset=utf-8", status=400)
 
 
 def _clean(text: str) -> str:

@@ -114,6 +114,7 @@ def test_no_list_fails_with_nonsense_in_its_parameters(visitor, paths):
             visitor(url(model), f"{value}=1")
         for name in ("term", "page", "app_label", "model_name", "field_name"):
             visitor("/admin/autocomplete/", f"{target}&{name}={value}")
+    assert visitor(url(Session), "a=1&" * 1100).status_code == 400
 
 
 @COMMITTED
