@@ -11,20 +11,23 @@ from django.contrib import admin, messages
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList, ChangeListSearchForm
 from django.core.exceptions import ValidationError
-from django.db import DataError
+from django.db import DataError, models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.text import smart_split
+from django.utils.timezone import is_naive, make_aware
 
 SEARCH_LENGTH = 500
 SEARCH_WORDS = 16
 """Each word is looked for in each of the searched fields of each row."""
 
-FILTER_SUFFIXES = ("", "__exact", "__isnull", "__gte", "__lt", "__id__exact")
-"""What the admin's filters on a field append to its name."""
+FILTER_SUFFIXES = ("", "__exact", "__isnull", "__id__exact")
+DATE_FILTER_SUFFIXES = ("__gte", "__lt", "__isnull")
+"""What the admin's filters on a field, and on a date, append to its name."""
 
-DATE_SUFFIXES = ("__year", "__month", "__day")
+DATE_HIERARCHY_SUFFIXES = ("__year", "__month", "__day")
 
 REFUSED = "The list has no such filter, or the filter no such value: all rows are shown."
 
@@ -48,9 +51,25 @@ class SearchForm(ChangeListSearchForm):
 class BoundedChangeList(ChangeList):
     search_form_class = SearchForm
 
+    def get_filters_params(self, params: Any = None) -> dict[str, list[str]]:
+        """One value for each filter, as its choices are: a thousand are too many for SQLite."""
+        asked = super().get_filters_params(params)
+        return {name: [_with_zone(name, values[-1])] for name, values in asked.items()}
+
     def get_ordering(self, *args: Any) -> Any:
         """Each column once, however often the address names it."""
         return list(dict.fromkeys(super().get_ordering(*args)))
+
+
+def _with_zone(name: str, value: str) -> str:
+    """A moment that was typed by hand is one of the site's time zone."""
+    if not name.endswith(("__gte", "__lt")):
+        return value
+    try:
+        moment = models.DateTimeField().to_python(value)
+    except ValidationError:  # refused by the filter
+        return value
+    return make_aware(moment).isoformat() if moment and is_naive(moment) else value
 
 
 class BoundedList(admin.ModelAdmin):
@@ -91,11 +110,16 @@ class BoundedList(admin.ModelAdmin):
             if isinstance(each, type) and issubclass(each, admin.SimpleListFilter):
                 offered.add(str(each.parameter_name))
             else:
-                name = each if isinstance(each, str) else each[0]  # type: ignore[index]
-                offered |= {f"{name}{suffix}" for suffix in FILTER_SUFFIXES}
+                name: Any = each if isinstance(each, str) else each[0]  # type: ignore[index]
+                offered |= self._of_filter(name)
         if self.date_hierarchy:
-            offered |= {f"{self.date_hierarchy}{suffix}" for suffix in DATE_SUFFIXES}
+            offered |= {f"{self.date_hierarchy}{suffix}" for suffix in DATE_HIERARCHY_SUFFIXES}
         return offered
+
+    def _of_filter(self, name: str) -> set[str]:
+        field = get_fields_from_path(self.model, name)[-1]
+        is_date = isinstance(field, models.DateField)
+        return {name + each for each in (DATE_FILTER_SUFFIXES if is_date else FILTER_SUFFIXES)}
 
 
 def bounded(admin_class: type[admin.ModelAdmin]) -> type[admin.ModelAdmin]:

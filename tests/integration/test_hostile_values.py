@@ -114,6 +114,8 @@ def test_no_list_fails_with_nonsense_in_its_parameters(visitor, paths):
             visitor(url(model), f"{value}=1")
         for name in ("term", "page", "app_label", "model_name", "field_name"):
             visitor("/admin/autocomplete/", f"{target}&{name}={value}")
+    for name in ("status__exact", "session", "created_at__gte", "q", "o"):
+        visitor(url(Job), f"{name}=1&" * 999)
     assert visitor(url(Session), "a=1&" * 1100).status_code == 400
 
 
@@ -179,6 +181,7 @@ def test_what_the_filters_and_links_of_a_list_ask_for_is_taken(admin_client, ses
         (JobAttempt, "job__id__exact=1"),
         (JobAttempt, "worker_id__exact=1"),
         (User, "groups__id__exact=1"),
+        (Job, "created_at__gte=2026-01-01&created_at__lt=9999-12-31"),
     ]
     for model, query in links:
         assert admin_client.get(f"{url(model)}?{query}").status_code == 200, query
