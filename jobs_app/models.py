@@ -16,6 +16,7 @@ from jobs_app.outcomes import Outcome
 from sessions_app.fields import (
     CascadeForeignKey,
     CascadeOneToOneField,
+    IntegerField,
     JSONTextField,
     LongNameIndex,
 )
@@ -88,8 +89,8 @@ class Job(models.Model):
         editable=False,
     )
     data = JSONTextField(shape=validate_job_data)
-    attempts = models.IntegerField(default=0, db_default=0, editable=False)
-    max_attempts = models.IntegerField(default=default_max_attempts, db_default=3)
+    attempts = IntegerField(default=0, db_default=0, editable=False)
+    max_attempts = IntegerField(default=default_max_attempts, db_default=3)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -204,11 +205,11 @@ class JobAttempt(models.Model):
     id = models.TextField(primary_key=True, default=new_id, editable=False)
     job = CascadeForeignKey(Job, related_name="runs", db_index=False)
     session = CascadeForeignKey(Session, related_name="runs", db_index=False)
-    number = models.IntegerField()
+    number = IntegerField()
     worker_id = models.TextField()
     host = models.TextField()
     boot_id = models.TextField(blank=True)
-    pid = models.IntegerField(null=True)
+    pid = IntegerField(null=True)
     process_started = models.BigIntegerField(
         null=True, help_text="The agent process's start time in clock ticks since boot."
     )
@@ -216,7 +217,7 @@ class JobAttempt(models.Model):
     finished_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
     outcome = models.TextField(choices=[(each.value, each.label) for each in Outcome], null=True)
-    exit_code = models.IntegerField(null=True)
+    exit_code = IntegerField(null=True)
     error = models.TextField(null=True)
     provider_session_id = models.TextField(null=True)
     input_tokens = models.BigIntegerField(null=True)
@@ -274,10 +275,10 @@ class Worker(models.Model):
     id = models.TextField(primary_key=True, default=new_id, editable=False)
     host = models.TextField()
     boot_id = models.TextField(blank=True)
-    pid = models.IntegerField()
+    pid = IntegerField()
     process_started = models.BigIntegerField(null=True)
     version = models.TextField()
-    concurrency = models.IntegerField()
+    concurrency = IntegerField()
     started_at = models.DateTimeField(default=timezone.now)
     heartbeat_at = models.DateTimeField(default=timezone.now)
     stopping = models.BooleanField(default=False)

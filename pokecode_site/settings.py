@@ -78,6 +78,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "pokecode_site.pages.health.known_by_any_name",
     "django.middleware.security.SecurityMiddleware",
+    "pokecode_site.pages.nonsense.NonsenseGuard",
     "pokecode_site.pages.middleware.own_hostname",
     "pokecode_site.pages.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -109,6 +110,10 @@ TEMPLATES = [
 
 DATABASES = {"default": database.configuration(database.url(POKECODE_DATA_DIR))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SERIALIZATION_MODULES = {
+    "json": "pokecode_site.conf.dump_json",
+    "jsonl": "pokecode_site.conf.dump_jsonl",
+}
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",

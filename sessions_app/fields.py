@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 
@@ -14,11 +16,40 @@ class LongNameIndex(models.Index):
     max_name_length = 63
 
 
-class CounterField(models.IntegerField):
+class CounterField(models.BigIntegerField):
     """An integer as wide as SQLite's: a busy session passes two billion tokens."""
 
     def db_type(self, connection: Any) -> str | None:
-        return "bigint" if connection.vendor == "postgresql" else super().db_type(connection)
+        return "integer" if connection.vendor == "sqlite" else super().db_type(connection)
+
+
+INTEGER_LIMITS = (-(2**31), 2**31 - 1)
+"""What PostgreSQL's integer holds. SQLite's holds more, and what it takes could not be moved."""
+
+
+class IntegerField(models.IntegerField):
+    """An integer that either database can hold: others are refused by forms and when a row is
+    saved. In the database it is the stock one."""
+
+    default_validators = [
+        MinValueValidator(INTEGER_LIMITS[0]),
+        MaxValueValidator(INTEGER_LIMITS[1]),
+    ]
+
+    def deconstruct(self) -> Any:
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.IntegerField", args, kwargs
+
+    def formfield(self, **kwargs: Any) -> Any:
+        least, most = INTEGER_LIMITS
+        return super().formfield(**{"min_value": least, "max_value": most, **kwargs})
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        value = super().pre_save(model_instance, add)
+        least, most = INTEGER_LIMITS
+        if isinstance(value, int) and not least <= value <= most:
+            raise ValidationError(f"The {self.verbose_name} must be from {least} to {most}.")
+        return value
 
 
 class _Cascade:

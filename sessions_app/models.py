@@ -8,7 +8,13 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
-from sessions_app.fields import CascadeForeignKey, CounterField, JSONTextField, LongNameIndex
+from sessions_app.fields import (
+    CascadeForeignKey,
+    CounterField,
+    IntegerField,
+    JSONTextField,
+    LongNameIndex,
+)
 from sessions_app.ids import new_id
 from sessions_app.projects import directories, git
 from sessions_app.providers import display_message, state_directory
@@ -168,7 +174,7 @@ class SessionMessage(models.Model):
     type = models.TextField(choices=MessageType)
     content_data = models.TextField()
     provider_session_id = models.TextField(null=True, blank=True)
-    token_count = models.IntegerField(null=True, blank=True)
+    token_count = IntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = models.Manager.from_queryset(MessageQuerySet)()

@@ -1,7 +1,7 @@
-"""Jobs, attempts, workers and trusted projects in the admin."""
+"""Jobs, attempts, workers, trusted projects and messages in the admin."""
 
 from jobs_app.admin.attempts import AttemptAdmin, WorkerAdmin
 from jobs_app.admin.jobs import JobAdmin
-from jobs_app.admin.sessions import ProjectTrustAdmin
+from jobs_app.admin.sessions import ProjectTrustAdmin, SteeringMessageAdmin
 
-__all__ = ["AttemptAdmin", "JobAdmin", "ProjectTrustAdmin", "WorkerAdmin"]
+__all__ = ["AttemptAdmin", "JobAdmin", "ProjectTrustAdmin", "SteeringMessageAdmin", "WorkerAdmin"]

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 from django.db.models.functions import Substr
 from django.http import HttpRequest
 
@@ -38,6 +38,7 @@ class AttemptAdmin(ReadOnlyMixin, SessionLinkMixin, BaseAdmin):
         "failure",
     ]
     list_filter = [SessionFilter, "outcome", "started_at"]
+    linked_lookups = ["job__id__exact", "worker_id__exact"]
     list_select_related = ["session"]
     search_fields = ["=job__id", "=id", "error", "host", "=provider_session_id"]
     search_help_text = "Words of the error, a host, or an id"
@@ -69,8 +70,9 @@ class AttemptAdmin(ReadOnlyMixin, SessionLinkMixin, BaseAdmin):
         css = {"all": ["jobs_app/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobAttempt]:
-        rows = super().get_queryset(request).annotate(data_start=Substr("job__data", 1, 1000))
-        return rows.defer("session__context")
+        may_read = request.user.has_perm("jobs_app.view_job")
+        start = Substr("job__data", 1, 1000) if may_read else Value("")
+        return super().get_queryset(request).annotate(data_start=start).defer("session__context")
 
     @admin.display(description="started", ordering="id")
     def started(self, attempt: JobAttempt) -> str:
@@ -86,7 +88,7 @@ class AttemptAdmin(ReadOnlyMixin, SessionLinkMixin, BaseAdmin):
 
     @admin.display(description="job")
     def of_job(self, attempt: Any) -> str:
-        return link(Job, attempt.job_id, title(prompt_start(attempt.data_start)))
+        return link(Job, attempt.job_id, title(prompt_start(attempt.data_start)) or "job")
 
     @admin.display(description="outcome", ordering="outcome")
     def result(self, attempt: JobAttempt) -> str:

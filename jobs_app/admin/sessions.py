@@ -8,16 +8,30 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from jobs_app.acts import RUN_JOB
 from jobs_app.admin.forms import ProjectTrustForm
 from jobs_app.models import Job, ProjectTrust
 from jobs_app.trusts import NOT_TRUSTED, TRUST_PROJECT, TRUSTED, is_trusted, trust
 from sessions_app.admin.base import BaseAdmin, log_changes
+from sessions_app.admin.messages import MessageAdmin
 from sessions_app.admin.sessions import SessionAdmin
 from sessions_app.display.html import isolated, list_link, when
-from sessions_app.models import Session
+from sessions_app.models import Session, SessionMessage
 
 
-class SessionJobsAdmin(SessionAdmin):
+class SteeringMixin:
+    """Whoever may set what an agent is told, allowed or to resume could as well prompt it."""
+
+    def may_steer(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(RUN_JOB)
+
+
+@admin.register(SessionMessage)
+class SteeringMessageAdmin(SteeringMixin, MessageAdmin):
+    """Messages, one of which names the conversation that the next run resumes."""
+
+
+class SessionJobsAdmin(SteeringMixin, SessionAdmin):
     list_display = [*SessionAdmin.list_display, "jobs"]
     actions = [*SessionAdmin.actions, "trust_projects"]
     fieldsets = [*SessionAdmin.fieldsets, ("Jobs", {"fields": ["jobs", "new_job", "trusted"]})]

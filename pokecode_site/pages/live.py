@@ -23,6 +23,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 
 from pokecode_site.pages import workspace
 from sessions_app import changes
+from sessions_app.admin.base import may_read_messages
 from sessions_app.display import rendering
 from sessions_app.display.conversation import Conversation
 from sessions_app.models import Session
@@ -131,7 +132,8 @@ class Follower:
         return _event(news, self._cursor) if any(news.values()) else ""
 
     def _news(self, session: Session) -> dict[str, Any]:
-        messages = rendering.after(session, self._cursor)
+        may_read = may_read_messages(self._request)
+        messages = rendering.after(session, self._cursor) if may_read else []
         self.is_behind = len(messages) == rendering.PAGE
         if messages:
             self._cursor = messages[-1].pk

@@ -6,13 +6,16 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 
 from pokecode_site.pages import dashboard
+from pokecode_site.pages.lists import bounded, validate_search
 from pokecode_site.pages.returning import page_of
+from sessions_app.validation import sentences
 
 EXPIRED = "Your login had expired, so nothing was done. Log in, then send it once more."
 
@@ -50,3 +53,15 @@ class PokeCodeAdminSite(admin.AdminSite):
     def dashboard_view(self, request: HttpRequest) -> HttpResponse:
         """The part of the first page that keeps itself up to date."""
         return render(request, "pokecode_site/dashboard.html", dashboard.context(request))
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Every list is bounded, also those that other apps register."""
+        given = bounded(admin_class or admin.ModelAdmin)
+        super().register(model_or_iterable, given, **options)
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        try:
+            validate_search(request.GET.get("term", ""))
+        except ValidationError as refusal:
+            return HttpResponse(sentences(refusal), content_type="text/plain", status=400)
+        return super().autocomplete_view(request)

@@ -12,6 +12,7 @@ from jobs_app.acts import RUN_JOB
 from jobs_app.admin.forms import PromptForm
 from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker
 from jobs_app.trusts import NOT_TRUSTED, TRUST_PROJECT, TRUSTED, is_trusted
+from sessions_app.admin.base import may_read_messages
 from sessions_app.display import rendering
 from sessions_app.display.html import page_url
 from sessions_app.models import Provider, Session
@@ -51,6 +52,10 @@ def can_follow(request: HttpRequest) -> bool:
     return isinstance(request, ASGIRequest)
 
 
+def may_read_prompts(request: HttpRequest) -> bool:
+    return any(map(request.user.has_perm, ("jobs_app.view_job", "jobs_app.change_job", RUN_JOB)))
+
+
 def url(session: Session) -> str:
     return page_url(Session, session.pk)
 
@@ -59,12 +64,13 @@ def page_context(
     request: HttpRequest, session: Session, form: NextPromptForm | None
 ) -> dict[str, Any]:
     """What the whole page shows; `?before=` asks for an earlier part of the conversation."""
-    before = request.GET.get("before", "").replace("\0", "") or None
+    before = request.GET.get("before") or None
+    may_read = may_read_messages(request)
     return {
         **fragment_context(request, session),
         "title": visible(session.name),
         "session_url": url(session),
-        "page": rendering.page(session, before),
+        "page": rendering.page(session, before) if may_read else rendering.EMPTY,
         "is_latest": before is None,
         "is_live": before is None and can_follow(request),
         "prompt_form": form or NextPromptForm(session),
@@ -88,6 +94,8 @@ def fragment_context(request: HttpRequest, session: Session) -> dict[str, Any]:
         "failures": jobs.filter(status=JobStatus.FAILED).order_by("-pk")[:FAILURES_SHOWN],
         "trusted": trusted,
         "trust_told": TRUSTED if trusted else NOT_TRUSTED,
+        "may_read_messages": may_read_messages(request),
+        "may_read_prompts": may_read_prompts(request),
         "may_run": request.user.has_perm(RUN_JOB),
         "may_trust": request.user.has_perm(TRUST_PROJECT),
         "worker_missing": bool(pending) and not workers,

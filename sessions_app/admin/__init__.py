@@ -1,5 +1,4 @@
-"""Sessions and messages in the admin, and what all admin pages share (`base`, `forms`)."""
+"""Sessions and messages in the admin, and what all admin pages share (`base`, `forms`).
 
-from sessions_app.admin.messages import MessageAdmin
-
-__all__ = ["MessageAdmin"]
+Nothing is registered here: jobs_app and the site add to these pages first.
+"""

@@ -1,7 +1,7 @@
 """What every admin page here shares: lists that stay quick on big tables, deletions that the
 database cascades, and refusals that are one sentence."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -56,9 +56,16 @@ class BaseAdmin(admin.ModelAdmin):
     list_per_page = 50
     show_facets = admin.ShowFacets.NEVER
     empty_value_display = "—"
+    linked_lookups: Sequence[str] = ()
+    """Lookups that no filter of the list offers, but links of our own pages use."""
 
     class Media:
         css = {"all": ["sessions_app/admin.css"]}
+
+    def may_steer(self, request: HttpRequest) -> bool:
+        """Whether this person may set what reaches an agent. Who may is for the app that runs
+        agents to say."""
+        return True
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
@@ -183,3 +190,9 @@ class SessionLinkMixin:
     @admin.display(description="session", ordering="session__name")
     def of_session(self, row: Any) -> str:
         return link(Session, row.session_id, str(row.session))
+
+
+def may_read_messages(request: HttpRequest) -> bool:
+    """To see a session is not yet to read what was said in it."""
+    names = ("sessions_app.view_sessionmessage", "sessions_app.change_sessionmessage")
+    return any(map(request.user.has_perm, names))

@@ -52,8 +52,17 @@ class ToolsField(forms.CharField):
 CONTEXT_HELP = "Told to the agent at the start of the conversation."
 
 
-class SessionForm(VersionedForm):
+class SessionNameForm(VersionedForm):
+    """What does not reach the agent."""
+
     name = forms.CharField(widget=AdminTextInputWidget)
+
+    class Meta:
+        model = Session
+        fields = ["name", "state"]
+
+
+class SessionForm(SessionNameForm):
     context = LongTextField(required=False, help_text=CONTEXT_HELP)
     allowed_tools = ToolsField()
 
@@ -116,6 +125,13 @@ class NewSessionForm(forms.ModelForm):
             self.instance = Session.objects.build_for_path(options.pop("project_path"), **options)
         except ValidationError as error:
             self.add_error(None, error.messages)
+
+
+class NewSessionPathForm(NewSessionForm):
+    """Without what the agent is told and allowed."""
+
+    context = None  # type: ignore[assignment]
+    allowed_tools = None  # type: ignore[assignment]
 
 
 class MessageForm(VersionedForm):

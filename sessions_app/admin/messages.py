@@ -26,7 +26,6 @@ EXCERPT = 4000
 """Characters of an event that a list reads: most events fit, and of a giant this is enough."""
 
 
-@admin.register(SessionMessage)
 class MessageAdmin(SessionLinkMixin, BaseAdmin):
     form = MessageForm
     list_display = ["created", "of_session", "type", "provider", "tokens", "text"]
@@ -36,12 +35,7 @@ class MessageAdmin(SessionLinkMixin, BaseAdmin):
     search_help_text = "Words in the raw event, or an id"
     ordering = ["-id"]
     autocomplete_fields = ["session"]
-    add_fieldsets = [
-        (
-            None,
-            {"fields": ["session", "type", "content_data", "provider_session_id", "token_count"]},
-        )
-    ]
+    added = ["session", "type", "content_data", "token_count"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SessionMessage]:
         """A list reads the beginning of each event: a single one can hold many megabytes."""
@@ -49,10 +43,12 @@ class MessageAdmin(SessionLinkMixin, BaseAdmin):
         return rows.defer("content_data", "session__context")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        steering = ["provider_session_id"] if self.may_steer(request) else []
         if obj is None:
-            return self.add_fieldsets
+            return [(None, {"fields": [*self.added, *steering]})]
         may_edit = self.has_change_permission(request, obj)
-        conversation = "provider_session_id" if may_edit else "conversation"
+        # The next run resumes this conversation.
+        conversation = "provider_session_id" if may_edit and steering else "conversation"
         facts = ["of_session", "type", "provider", "created", conversation, "token_count"]
         found = [(None, {"fields": facts}), ("Event", {"fields": ["event"]})]
         if may_edit:

@@ -15,8 +15,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from sessions_app.admin import images
-from sessions_app.admin.base import BaseAdmin, log_changes
-from sessions_app.admin.forms import NewSessionForm, SessionForm
+from sessions_app.admin.base import BaseAdmin, log_changes, may_read_messages
+from sessions_app.admin.forms import (
+    NewSessionForm,
+    NewSessionPathForm,
+    SessionForm,
+    SessionNameForm,
+)
 from sessions_app.display.html import EMPTY, isolated, list_link, long_text, when
 from sessions_app.models import Session, SessionMessage, SessionState
 
@@ -45,6 +50,15 @@ class StateFilter(admin.SimpleListFilter):
         return self.value() or SessionState.ACTIVE
 
 
+FORMS = {
+    (False, True): NewSessionForm,
+    (False, False): NewSessionPathForm,
+    (True, True): SessionForm,
+    (True, False): SessionNameForm,
+}
+"""By whether the session exists, and whether the person may steer its agent."""
+
+
 class SessionAdmin(BaseAdmin):
     list_display = [
         "title",
@@ -62,17 +76,15 @@ class SessionAdmin(BaseAdmin):
     ordering = ["-last_accessed_at"]
     actions = ["archive", "activate"]
     fieldsets = [
-        (None, {"fields": ["name", "state", "context", "allowed_tools", "version"]}),
         ("Project", {"fields": ["provider", "project", "repository", "branch", "directory"]}),
         (
             "Activity",
             {"fields": ["work", "message_total", "token_total", "created", "last_accessed", "id"]},
         ),
     ]
-    add_fieldsets = [
-        (None, {"fields": ["project_path", "provider", "name", "context", "allowed_tools"]})
-    ]
-    read = ["title", "state", "told", "allowed_tools"]
+    added = ["project_path", "provider", "name"]
+    steering = ["context", "allowed_tools"]
+    read_steering = ["told", "allowed_tools"]
     readonly_fields = [
         "provider",
         "project",
@@ -93,10 +105,11 @@ class SessionAdmin(BaseAdmin):
         return [path(address, view, name="sessions_app_session_image"), *super().get_urls()]
 
     def image_view(self, request: HttpRequest, message_id: str, key: str) -> HttpResponse:
-        """A picture in a message, for those who may see its session's page."""
+        """A picture in a message, for those who may read it on its session's page."""
         rows = SessionMessage.objects.select_related("session")
         message = get_object_or_404(rows, pk=unquote(message_id))
-        if not self.has_view_permission(request, message.session):
+        may_see = self.has_view_permission(request, message.session)
+        if not may_see or not may_read_messages(request):
             raise PermissionDenied
         return images.respond(message, key)
 
@@ -104,25 +117,31 @@ class SessionAdmin(BaseAdmin):
         return super().get_queryset(request).defer("context")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        steering = self.steering if self.may_steer(request) else []
         if obj is None:
-            return self.add_fieldsets
-        if self.has_change_permission(request, obj):
-            return self.fieldsets
-        return [(None, {"fields": self.read}), *self.fieldsets[1:]]
+            return [(None, {"fields": [*self.added, *steering]})]
+        may_edit = self.has_change_permission(request, obj)
+        name = "name" if may_edit else "title"
+        shown = steering if may_edit and steering else self.read_steering
+        version = ["version"] if may_edit else []
+        return [(None, {"fields": [name, "state", *shown, *version]}), *self.fieldsets]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.readonly_fields if obj else []
+        if obj is None:
+            return []
+        return self.readonly_fields + ([] if self.may_steer(request) else self.read_steering)
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        kwargs.setdefault("form", SessionForm if obj else NewSessionForm)
+        kwargs.setdefault("form", FORMS[bool(obj), self.may_steer(request)])
         return super().get_form(request, obj, change, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Only what the form edits: a worker may be changing the rest at this moment."""
         if change:
-            obj.save(update_fields=["name", "state", "context", "metadata", "updated_at"])
+            steered = ["context", "metadata"] if self.may_steer(request) else []
+            obj.save(update_fields=["name", "state", *steered, "updated_at"])
         else:
             obj.save(force_insert=True)
 

@@ -29,6 +29,10 @@ class Page:
     last: str
 
 
+EMPTY = Page([], None, "")
+"""For who may not read the messages."""
+
+
 def page(session: Session, before: str | None = None) -> Page:
     """The last messages of a session, or the last ones before the message id `before`."""
     rows = _messages(session)

@@ -101,7 +101,7 @@ class _Told:
     @property
     def cost(self) -> Decimal | None:
         cost = self._cost if self._since is None else self._cost_since
-        return None if cost is None else round(cost, 6)
+        return None if cost is None or cost >= DOLLAR_LIMIT else round(cost, 6)
 
 
 def turn_usage(result: dict[str, Any]) -> Usage:

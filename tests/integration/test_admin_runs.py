@@ -106,3 +106,12 @@ def test_model_permissions_alone_do_not_trust(db, project):
     deletion = url(ProjectTrust, "delete", quote(str(project)))
     assert client.post(deletion, {"post": "yes"}).status_code == 403
     assert ProjectTrust.objects.exists()
+
+
+def test_an_attempt_shows_its_prompt_to_those_who_may_see_jobs(session, worker):
+    queue.enqueue(session, "A secret.")
+    [attempt] = claim(worker)
+    for permissions, shown in [([], False), (["jobs_app.view_job"], True)]:
+        visitor = staff("jobs_app.view_jobattempt", *permissions)
+        for page in (url(JobAttempt), url(JobAttempt, "change", attempt.pk)):
+            assert ("A secret." in text(visitor.get(page))) is shown

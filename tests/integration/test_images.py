@@ -136,7 +136,9 @@ def test_an_answer_can_be_nothing_but_a_picture(admin_client, session):
 def test_only_those_who_may_see_the_session_see_its_pictures(session, client):
     store(session, prompt(block(PNG)))
     (address,) = addresses(session)
-    assert staff("sessions_app.view_session").get(address).status_code == 200
+    reader = staff("sessions_app.view_session", "sessions_app.view_sessionmessage")
+    assert reader.get(address).status_code == 200
+    assert staff("sessions_app.view_session").get(address).status_code == 403
     assert staff("jobs_app.view_job").get(address).status_code == 403
     assert client.get(address).status_code == 302
 

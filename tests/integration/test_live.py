@@ -22,13 +22,19 @@ pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def viewer(client, django_user_model):
-    """A person who may see sessions, and nothing else."""
+    """A person who may see sessions, read their messages and prompts, and nothing else."""
     from django.contrib.auth.models import Permission
 
     user = django_user_model.objects.create_user("viewer", password="pw", is_staff=True)
-    view = Permission.objects.get(codename="view_session", content_type__app_label="sessions_app")
-    user.user_permissions.add(view)
+    codenames = ["view_session", "view_sessionmessage", "view_job"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     return user
+
+
+def reading():
+    from django.contrib.auth.models import Permission
+
+    return list(Permission.objects.filter(codename__in=["view_sessionmessage", "view_job"]))
 
 
 @pytest.fixture
@@ -109,6 +115,19 @@ async def test_a_new_message_arrives_with_its_id(session, browser):
         assert event_id == row.pk
         assert "Hello there." in data["entries"][0]["html"]
         assert "1" in data["fragments"]["session-status"]
+
+
+@pytest.mark.asyncio
+async def test_what_a_visitor_may_not_read_is_not_sent(session, browser, viewer):
+    await in_database(viewer.user_permissions.remove, *await in_database(reading))
+    row = await in_database(say, session, "A secret.")
+    await in_database(Job.objects.enqueue, session, "Another secret.")
+    async with opened(browser, session) as stream:
+        event_id, data = await next_event(stream)
+        assert (event_id, data["entries"]) == (None, [])
+        assert "secret" not in str(data["fragments"])
+    async with opened(browser, session, last_event_id=row.pk[:-1]) as stream:
+        assert "secret" not in str(await next_event(stream))
 
 
 @pytest.mark.asyncio

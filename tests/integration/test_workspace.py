@@ -18,6 +18,7 @@ from sessions_app import transcript
 from sessions_app.models import Session
 from sessions_app.providers import events
 from sessions_app.transcript import NewMessage
+from tests.integration.admin_pages import staff
 from tests.leasing import claim, end
 
 pytestmark = pytest.mark.django_db
@@ -197,6 +198,25 @@ def test_a_job_of_another_session_is_not_found(admin_client, session, make_sessi
     job = Job.objects.enqueue(make_session("other"), "Go.")
     address = reverse("admin:sessions_app_session_job", args=[session.pk, job.pk, "cancel"])
     assert admin_client.post(address).status_code == 404
+
+
+@pytest.mark.parametrize("readable", ["nothing", "messages", "prompts"])
+def test_to_see_a_session_is_not_yet_to_read_it(session, page, worker, readable):
+    append(session, "A told secret.")
+    failed = Job.objects.enqueue(session, "A failed secret.")
+    Job.objects.filter(pk=failed.pk).update(status="failed", error="An error secret.")
+    Job.objects.enqueue(session, "A running secret.")
+    claim(worker)
+    Job.objects.enqueue(session, "A queued secret.")
+    more = {"messages": ["sessions_app.view_sessionmessage"], "prompts": ["jobs_app.view_job"]}
+    shown = text(staff("sessions_app.view_session", *more.get(readable, [])).get(page))
+    assert ("A told secret." in shown) is (readable == "messages")
+    for prompt in ("A failed secret.", "An error", "Running", "A queued secret.", "All jobs"):
+        assert (prompt in shown) is (readable == "prompts"), prompt
+    needs_messages = "reading its messages needs the permission “can view message”."
+    assert (needs_messages in shown) is (readable != "messages")
+    needs_jobs = "Seeing this session’s prompts needs the permission “can view job”."
+    assert (needs_jobs in shown) is (readable != "prompts")
 
 
 def test_who_may_only_read_sees_no_buttons_and_runs_nothing(reader, session, page, prompt, worker):

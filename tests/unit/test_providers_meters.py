@@ -164,6 +164,16 @@ def test_the_cost_is_what_the_tool_says_of_this_run(case, dollars):
     assert meter.cost_usd == (None if dollars is None else Decimal(dollars))
 
 
+@pytest.mark.parametrize("figures", [{"total_cost_usd": 10**6}, {SINCE: {}, "total_cost_usd": 1}])
+def test_a_cost_that_does_not_fit_its_column_is_not_believed(figures):
+    """Also where each single figure would fit."""
+    meter = PROVIDERS["claude-code"].meter()
+    if SINCE in figures:
+        figures = {SINCE: {str(number): {"costUSD": 999_999} for number in range(200)}}
+    meter.count({"type": "result", **figures})
+    assert meter.cost_usd is None
+
+
 def test_a_resumed_codex_thread_counts_its_own_turn_only():
     first, counted = meter_of("codex/resume_1_first")
     assert counted == 21932
