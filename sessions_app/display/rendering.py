@@ -1,12 +1,13 @@
 """Pages of a transcript as HTML."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
 from django.db.models.functions import Substr
 from django.template.loader import render_to_string
 
+from sessions_app.display.confined import Budget
 from sessions_app.display.conversation import Conversation, Entry, arrange
 from sessions_app.models import Session, SessionMessage
 from sessions_app.providers import display_message
@@ -22,11 +23,12 @@ LARGEST = 1_000_000
 @dataclass(frozen=True, slots=True)
 class Page:
     """`earlier` is the cursor of the page before, None on the first one; `last` is the id of
-    the newest message on this page."""
+    the newest message on this page. `budget` is what its texts may take."""
 
     entries: list[Entry]
     earlier: str | None
     last: str
+    budget: Budget = field(default_factory=Budget)
 
 
 def page(session: Session, before: str | None = None) -> Page:
@@ -64,8 +66,9 @@ def feed(
     return list(touched)
 
 
-def html(entry: Entry) -> str:
-    return render_to_string(entry.template, {"entry": entry})
+def html(entry: Entry, budget: Budget) -> str:
+    """One entry; those that are shown together share a budget."""
+    return render_to_string(entry.template, {"entry": entry, "budget": budget})
 
 
 def _messages(session: Session) -> "QuerySet[SessionMessage]":

@@ -7,8 +7,8 @@ from typing import Any
 
 from django import template
 
+from sessions_app.display.confined import Budget, render
 from sessions_app.display.html import lasted
-from sessions_app.display.markdown import render
 from sessions_app.providers.shapes import DiffLine, ToolUse
 from sessions_app.visible import short_line
 from sessions_app.visible import visible as make_visible
@@ -52,9 +52,9 @@ def output(text: str, message_id: str) -> dict[str, Any]:
 
 
 @register.inclusion_tag("sessions_app/parts/markdown.html")
-def markdown(text: str, message_id: str) -> dict[str, Any]:
+def markdown(text: str, message_id: str, budget: Budget) -> dict[str, Any]:
     clamped = _clamp(text, MARKDOWN_LIMIT, message_id)
-    return {**clamped, "html": render(clamped["text"])}
+    return {**clamped, "html": render(clamped["text"], budget)}
 
 
 @register.inclusion_tag("sessions_app/parts/diff.html")
