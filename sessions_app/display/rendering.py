@@ -1,5 +1,6 @@
 """Pages of a transcript as HTML."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -18,6 +19,12 @@ PAGE = 100
 
 LARGEST = 1_000_000
 """Characters beyond which a message is not parsed for a page but only linked to."""
+
+READING_SECONDS = 1.0
+"""Processor time after which a page's further messages are only linked to: ordinary ones of a
+million characters each take less."""
+
+TOO_LATE = Notice("This message is not shown here: those before it took too long.", "warning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +67,17 @@ def feed(
 ) -> list[Entry]:
     """The entries that these messages add to the conversation or change in it, each once."""
     touched: dict[Entry, None] = {}
+    began = time.thread_time()
     for message in messages:
-        shapes = _shapes(message, session.project_path)
+        is_late = time.thread_time() - began > READING_SECONDS
+        shapes = [TOO_LATE] if is_late else _shapes(message, session.project_path)
         touched |= dict.fromkeys(conversation.add(message.pk, message.created_at, shapes))
     return list(touched)
 
 
-def html(entry: Entry, budget: Budget) -> str:
+def html(entry: Entry, budget: Budget | None = None) -> str:
     """One entry; those that are shown together share a budget."""
-    return render_to_string(entry.template, {"entry": entry, "budget": budget})
+    return render_to_string(entry.template, {"entry": entry, "budget": budget or Budget()})
 
 
 def _messages(session: Session) -> "QuerySet[SessionMessage]":

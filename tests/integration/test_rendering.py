@@ -294,10 +294,17 @@ def test_a_page_holds_the_last_messages_and_a_cursor_to_the_ones_before(session)
     assert (len(first.entries), first.earlier) == (50, None)
 
 
+def test_messages_after_those_that_took_too_long_are_mentioned_and_not_read(session, monkeypatch):
+    append(session, "first", "second")
+    monkeypatch.setattr(rendering, "READING_SECONDS", -1)
+    shown = "".join(rendering.html(entry) for entry in rendering.page(session).entries)
+    assert shown.count("took too long") == 2 and "second" not in shown
+
+
 def test_a_giant_message_is_mentioned_and_not_parsed(session):
     append(session, "x" * (rendering.LARGEST + 1))
     (entry,) = rendering.page(session).entries
-    assert "over 1,000,000 characters" in rendering.html(entry, Budget())
+    assert "over 1,000,000 characters" in rendering.html(entry)
 
 
 @pytest.mark.parametrize(
@@ -313,4 +320,4 @@ def test_every_recording_is_shown(session, recording):
     )
     found = rendering.page(session).entries
     assert found or not lines
-    assert "Unknown event" not in "".join(rendering.html(entry, Budget()) for entry in found)
+    assert "Unknown event" not in "".join(rendering.html(entry) for entry in found)
