@@ -120,7 +120,9 @@ def _exchange(process: "subprocess.Popen[bytes]", text: str) -> tuple[str, float
     stdin, stdout = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
     stdin.write(json.dumps(text).encode() + b"\n")
     stdin.flush()
-    if not select.select([stdout], [], [], PATIENCE)[0]:
+    answers = select.poll()  # unlike select.select, for any number of open connections
+    answers.register(stdout, select.POLLIN)
+    if not answers.poll(PATIENCE * 1000):
         raise NoAnswer("the process that renders it does not answer")
     answer: tuple[str, float] | None = json.loads(stdout.readline())
     return answer
