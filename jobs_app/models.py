@@ -314,6 +314,19 @@ class SessionHost(models.Model):
         return self.host
 
 
+class DatabaseIdentity(models.Model):
+    """Which database this is, in a single row: in a copy it is still the original's (`copies`)."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    identity = JSONTextField()
+
+    class Meta:
+        db_table = "database_identity"
+
+    def __str__(self) -> str:
+        return "identity"
+
+
 class ProjectTrust(models.Model):
     """A project whose own agent settings (hooks, MCP servers, environment) may take effect."""
 

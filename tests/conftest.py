@@ -51,6 +51,14 @@ def private_files() -> Iterator[None]:
     os.umask(before)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def project_roots(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Projects lie below the tests' own directory: what is above it changes nothing."""
+    from django.conf import settings
+
+    settings.POKECODE_PROJECT_ROOTS = [tmp_path_factory.getbasetemp().resolve()]
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """An empty project directory under a project root."""

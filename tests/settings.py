@@ -8,7 +8,6 @@ import tempfile
 if "POKECODE_DATA_DIR" not in os.environ:
     os.environ["POKECODE_DATA_DIR"] = tempfile.mkdtemp(prefix="pokecode-tests-")
     atexit.register(shutil.rmtree, os.environ["POKECODE_DATA_DIR"], ignore_errors=True)
-os.environ.setdefault("POKECODE_PROJECT_ROOTS", tempfile.gettempdir())
 
 from pokecode_site.conf import start  # noqa: E402
 

@@ -13,6 +13,7 @@ from jobs_app.agents import instructions, limits, verdicts
 from jobs_app.agents.arguments import checked
 from jobs_app.agents.base import Denials, Turn
 from jobs_app.agents.environment import environment, native_codex, resolved
+from jobs_app.agents.untrusted_git import without_programs
 from jobs_app.agents.verdicts import Rule, Signs
 from jobs_app.outcomes import Verdict
 from jobs_app.processes.spawning import Command
@@ -97,9 +98,13 @@ class CodexAgent:
         program, *words = resolved(self.command())
         return Command(
             [native_codex(program), *words, *self._options(turn)],
-            environment(turn.attempt_id, {}),
+            self._environment(turn),
             self._prompt(turn).encode(),
         )
+
+    def _environment(self, turn: Turn) -> dict[str, str]:
+        own = environment(turn.attempt_id, {})
+        return own if turn.trusted else without_programs(own, turn.project_path)
 
     def _options(self, turn: Turn) -> list[str]:
         # The sandbox is not remembered by a conversation, and must come before `resume`.

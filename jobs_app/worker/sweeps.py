@@ -62,8 +62,9 @@ def end_run(attempt: JobAttempt) -> bool:
 
 def closed_runs(run_ids: Iterable[str]) -> list[JobAttempt]:
     """Those of these attempts that were closed from elsewhere: their sessions were moved while
-    this host had no worker."""
-    return list(JobAttempt.objects.filter(pk__in=list(run_ids), finished_at__isnull=False))
+    this host had no worker. What the original of an adopted copy runs is none of ours."""
+    closed = JobAttempt.objects.filter(pk__in=list(run_ids), finished_at__isnull=False)
+    return list(closed.filter(boot_id=this_host().boot_id))
 
 
 def prune(days: int, *, dry_run: bool = False) -> int:

@@ -25,6 +25,7 @@ from pokecode_site.pages import workspace
 from sessions_app import changes
 from sessions_app.admin.base import may_read_messages
 from sessions_app.display import rendering
+from sessions_app.display.confined import Budget
 from sessions_app.display.conversation import Conversation
 from sessions_app.models import Session
 
@@ -140,12 +141,13 @@ class Follower:
         current = workspace.fragments(self._request, session)
         changed = {key: html for key, html in current.items() if self._sent.get(key) != html}
         self._sent = current
+        budget = Budget()
         return {
             "entries": [
                 {
                     "id": entry.id,
                     "inside": entry.inside and f"{entry.inside.id}-inside",
-                    "html": rendering.html(entry),
+                    "html": rendering.html(entry, budget),
                 }
                 for entry in rendering.feed(self._conversation, session, messages)
             ],

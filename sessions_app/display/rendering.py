@@ -1,11 +1,13 @@
 """Pages of a transcript as HTML."""
 
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
 from django.template.loader import render_to_string
 
+from sessions_app.display.confined import Budget
 from sessions_app.display.conversation import Conversation, Entry, arrange
 from sessions_app.display.long_messages import LARGEST, Reader, beginnings
 from sessions_app.models import Session, SessionMessage
@@ -18,15 +20,22 @@ PAGE = 100
 SHOWN_PARTS = 300
 """Entries of one message on a page."""
 
+READING_SECONDS = 1.0
+"""Processor time after which a page's further messages are only linked to: ordinary ones of a
+million characters each take less."""
+
+TOO_LATE = Notice("This message is not shown here: those before it took too long.", "warning")
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """`earlier` is the cursor of the page before, None on the first one; `last` is the id of
-    the newest message on this page."""
+    the newest message on this page. `budget` is what its texts may take."""
 
     entries: list[Entry]
     earlier: str | None
     last: str
+    budget: Budget = field(default_factory=Budget)
 
 
 EMPTY = Page([], None, "")
@@ -65,15 +74,17 @@ def feed(
 ) -> list[Entry]:
     """The entries that these messages add to the conversation or change in it, each once."""
     touched: dict[Entry, None] = {}
-    reader = Reader()
+    reader, began = Reader(), time.thread_time()
     for message in messages:
-        shapes = _shapes(message, reader, session.project_path)
+        is_late = time.thread_time() - began > READING_SECONDS
+        shapes = [TOO_LATE] if is_late else _shapes(message, reader, session.project_path)
         touched |= dict.fromkeys(conversation.add(message.pk, message.created_at, shapes))
     return list(touched)
 
 
-def html(entry: Entry) -> str:
-    return render_to_string(entry.template, {"entry": entry})
+def html(entry: Entry, budget: Budget | None = None) -> str:
+    """One entry; those that are shown together share a budget."""
+    return render_to_string(entry.template, {"entry": entry, "budget": budget or Budget()})
 
 
 def _messages(session: Session) -> "QuerySet[SessionMessage]":

@@ -28,7 +28,7 @@ def _resolved(given: str) -> str:
     validate_text("The path", resolved)
     if not os.path.isdir(resolved):
         raise ValidationError(f"'{_shown(given)}' is a file: give the project's directory.")
-    if not _is_within_roots(resolved):
+    if not is_within_roots(resolved):
         roots = ", ".join(map(str, settings.POKECODE_PROJECT_ROOTS))
         raise ValidationError(
             f"'{_shown(given)}' is outside the project roots ({roots}): "
@@ -52,7 +52,8 @@ def _without_links(given: str) -> str:
         raise ValidationError(f"'{_shown(given)}' cannot be opened: {reason}.") from None
 
 
-def _is_within_roots(resolved: str) -> bool:
+def is_within_roots(resolved: str) -> bool:
+    """Whether a path without symlinks is a project root or lies below one."""
     return any(
         resolved == root or resolved.startswith(os.path.join(root, ""))
         for root in map(str, settings.POKECODE_PROJECT_ROOTS)

@@ -1,15 +1,20 @@
 """Differences between texts, as numbered lines."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Any
 
 from sessions_app.providers.reading import Malformed, required
 from sessions_app.providers.shapes import DiffLine
 
-COMPARE_LIMIT = 500
-"""Lines on a side that are compared; comparing takes quadratic time, so a longer text is
-shown as replaced."""
+COMPARE_LIMIT = 200
+"""Lines on a side that are compared, without those that both begin and end with."""
+
+PAIRS_LIMIT = 500
+"""Pairs of equal lines among them. Comparing takes up to the square of the lines, and for equal
+lines more: what is beyond a limit is shown as replaced, and the rest takes 2 us a character."""
 
 KINDS = {" ": "context", "+": "add", "-": "remove"}
 
@@ -29,9 +34,27 @@ def added(text: str) -> tuple[DiffLine, ...]:
 def between(old: str, new: str) -> tuple[DiffLine, ...]:
     """Two versions of a part of a file; not numbered, because its place is not known."""
     before, after = split_lines(old), split_lines(new)
-    if max(len(before), len(after)) > COMPARE_LIMIT:
-        return (*_plain("remove", before), *_plain("add", after))
-    return tuple(_compare(before, after))
+    start = _common(before, after)
+    end = _common(before[start:][::-1], after[start:][::-1])
+    middles = before[start : len(before) - end], after[start : len(after) - end]
+    changed = _compare(*middles) if _are_comparable(*middles) else _replace(*middles)
+    return (
+        *_plain("context", before[:start]),
+        *changed,
+        *_plain("context", before[len(before) - end :]),
+    )
+
+
+def _common(before: Sequence[str], after: Sequence[str]) -> int:
+    """How many lines both begin with."""
+    pairs = zip(before, after, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _are_comparable(before: Sequence[str], after: Sequence[str]) -> bool:
+    counts = Counter(before)
+    pairs = sum(counts[line] for line in after)
+    return max(len(before), len(after)) <= COMPARE_LIMIT and pairs <= PAIRS_LIMIT
 
 
 def _compare(before: Sequence[str], after: Sequence[str]) -> Iterator[DiffLine]:
@@ -39,8 +62,11 @@ def _compare(before: Sequence[str], after: Sequence[str]) -> Iterator[DiffLine]:
         if tag == "equal":
             yield from _plain("context", before[a:b])
         else:
-            yield from _plain("remove", before[a:b])
-            yield from _plain("add", after[c:d])
+            yield from _replace(before[a:b], after[c:d])
+
+
+def _replace(before: Sequence[str], after: Sequence[str]) -> list[DiffLine]:
+    return [*_plain("remove", before), *_plain("add", after)]
 
 
 def _plain(kind: str, lines: Sequence[str]) -> list[DiffLine]:

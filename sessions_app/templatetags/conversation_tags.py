@@ -7,9 +7,9 @@ from typing import Any
 
 from django import template
 
+from sessions_app.display.confined import Budget, render
 from sessions_app.display.html import lasted
 from sessions_app.display.images import described
-from sessions_app.display.markdown import render
 from sessions_app.providers.shapes import DiffLine, Image, Link, ToolUse
 from sessions_app.visible import short_line
 from sessions_app.visible import visible as make_visible
@@ -59,9 +59,9 @@ def output(text: str, message_id: str) -> dict[str, Any]:
 
 
 @register.inclusion_tag("sessions_app/parts/markdown.html")
-def markdown(text: str, message_id: str) -> dict[str, Any]:
+def markdown(text: str, message_id: str, budget: Budget) -> dict[str, Any]:
     clamped = _clamp(text, MARKDOWN_LIMIT, message_id)
-    return {**clamped, "html": render(clamped["text"])}
+    return {**clamped, "html": render(clamped["text"], budget)}
 
 
 @register.inclusion_tag("sessions_app/parts/diff.html")

@@ -18,7 +18,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session as Login
 from django.core.management import call_command
 
-from jobs_app.models import Job, JobAttempt, ProjectTrust, SessionHost, Worker
+from jobs_app.models import DatabaseIdentity, Job, JobAttempt, ProjectTrust, SessionHost, Worker
 from sessions_app.models import Session, SessionMessage
 from tests.postgres import server_url, with_database
 
@@ -93,6 +93,7 @@ def full(session):
     Worker.objects.create(host="h", pid=1, version="1", concurrency=1, heartbeat_at=MOMENT)
     SessionHost.objects.create(session=session, host=TEXT)
     ProjectTrust.objects.create(path=TEXT, trusted_by=TEXT, trusted_at=MOMENT)
+    DatabaseIdentity.objects.create(identity={"path": TEXT, "device": 2**62, "inode": 2**62})
 
 
 def manage(url: str, *arguments: str) -> None:

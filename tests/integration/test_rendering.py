@@ -1,14 +1,17 @@
 """A conversation as HTML: what is joined, what is cut, and that hostile text stays text."""
 
+import os
 import re
-import time
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.utils.html import escape
 
 from sessions_app import transcript
-from sessions_app.display import markdown, rendering
+from sessions_app.display import confined, markdown, rendering
+from sessions_app.display.confined import Budget
 from sessions_app.display.conversation import Conversation, arrange
 from sessions_app.providers import PROVIDERS, events
 from sessions_app.providers.shapes import (
@@ -37,7 +40,8 @@ HOSTILE = "<img src=x onerror=alert(1)>\u202e"
 
 def html(*shapes):
     """The page of one message a shape."""
-    return "".join(rendering.html(entry) for entry in arrange(entries(*shapes)))
+    budget = Budget()
+    return "".join(rendering.html(entry, budget) for entry in arrange(entries(*shapes)))
 
 
 def entries(*shapes):
@@ -191,11 +195,75 @@ def test_code_in_an_unknown_language_is_shown_plainly():
     assert "&lt;b&gt; x" in markdown.render('```"onload=1\n<b> x\n```')
 
 
-@pytest.mark.parametrize("flood", ["[", "![", "[x][", "> ", "*a", "**a _b ", "`", "<", "|a", "- "])
-def test_a_flood_of_markdown_renders_in_time(flood):
-    started = time.process_time()
-    html(Text(flood * 100_000))
-    assert time.process_time() - started < 2
+def fenced(language: str, code: str) -> str:
+    return f"```{language}\n{code}\n```"
+
+
+FLOODS = ["[", "![", "[x][", "> ", "*a", "**a _b ", "`", "<", "|a", "- ", "[a]: b\n", "(", "\\\\"]
+WIDE_TABLE = "|a" * 4000 + "|\n" + "|-" * 4000 + "|\n" + "|\n" * 3000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        fenced("c", "\n" * 19_000 + "x"),
+        fenced("java", "\n" * 19_000 + "x"),
+        fenced("csharp", "a\n" * 9_000),
+        WIDE_TABLE,
+    ],
+    ids=["c", "java", "csharp", "table"],
+)
+def test_a_text_that_takes_minutes_is_shown_as_it_is_and_the_next_one_as_ever(text):
+    page = html(Text(text), Text("*Done.*"))
+    assert f"<pre>{escape(text[:10])}" in page
+    assert "<em>Done.</em>" in page
+
+
+def test_a_page_of_nothing_else_has_one_budget_and_the_next_one_has_its_own():
+    budget = Budget()
+    texts = [Text(fenced("c", "\n" * (18_000 + number))) for number in range(100)]
+    for entry in arrange(entries(*texts, Text("*Not any more.*"))):
+        page = rendering.html(entry, budget)
+    assert "*Not any more.*" in page
+    assert "<em>Not any more.</em>" in html(Text("*Not any more.*"))
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_flood_of_markdown_is_shown(flood):
+    assert "80,000 more characters" in html(Text((flood * 100_000)[:100_000]))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("language", sorted(markdown.LANGUAGES))
+def test_no_language_holds_a_page_up_and_all_are_coloured(language):
+    floods = ["\n", "a\n", "a.", '"\\']
+    for flood in floods:
+        assert "<pre" in html(Text(fenced(language, flood * (19_000 // len(flood)))))
+    assert "<span class=" in html(Text(fenced(language, ORDINARY * 60))), "not coloured"
+
+
+ORDINARY = """\
+# comment <p class="a">text</p>
+static int total = count(items, "text") + 42; // more
+if (total > 10) { return total; } else { x: 1 }
+- key: [1, 2.5, true]
++ FROM image AS name
+"""
+
+
+def test_a_file_of_300_lines_keeps_its_colours():
+    source = Path(markdown.__file__).parent.joinpath("conversation.py").read_text()
+    lines = (source.splitlines() * 2)[:300]
+    assert len(lines) == 300
+    page = html(Text(fenced("python", "\n".join(lines))))
+    assert page.count('<span class="k">') > 50
+
+
+def test_a_process_that_renders_and_dies_is_replaced():
+    html(Text("*before*"))
+    os.killpg(confined._renderer._process.pid, signal.SIGKILL)
+    assert "*meanwhile*" in html(Text("*meanwhile*"))
+    assert "<em>after</em>" in html(Text("*after*"))
 
 
 def test_a_long_output_is_cut_with_a_link_to_all_of_it():
@@ -229,6 +297,13 @@ def test_a_page_holds_the_last_messages_and_a_cursor_to_the_ones_before(session)
     ]
     first = rendering.page(session, middle.earlier)
     assert (len(first.entries), first.earlier) == (50, None)
+
+
+def test_messages_after_those_that_took_too_long_are_mentioned_and_not_read(session, monkeypatch):
+    append(session, "first", "second")
+    monkeypatch.setattr(rendering, "READING_SECONDS", -1)
+    shown = "".join(rendering.html(entry) for entry in rendering.page(session).entries)
+    assert shown.count("took too long") == 2 and "second" not in shown
 
 
 def test_a_giant_message_is_mentioned_and_not_parsed(session):

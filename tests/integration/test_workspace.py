@@ -1,5 +1,6 @@
 """A session's page: reading it, queueing a prompt, stopping and retrying jobs, without scripts."""
 
+import json
 import re
 from html import unescape
 from urllib.parse import quote_plus
@@ -67,6 +68,21 @@ def failed(session, worker, title="Break it."):
     (attempt,) = claim(worker)
     end(attempt, Outcome.FAILED, "There is no such model.", permanent=True)
     return job
+
+
+def test_texts_that_take_minutes_do_not_hold_the_page_up(admin_client, session, page):
+    answers = [f"```c\n{chr(10) * (18_000 + number)}x\n```" for number in range(20)]
+    lines = [
+        {"type": "assistant", "message": {"content": [{"type": "text", "text": answer}]}}
+        for answer in ("*First.*", *answers, "*Last.*")
+    ]
+    raw = [json.dumps(line) for line in lines]
+    rows = [NewMessage(session.pk, session.provider, "assistant", line) for line in raw]
+    transcript.append(rows)
+    shown = text(admin_client.get(page))
+    assert "<em>First.</em>" in shown
+    assert shown.count("<pre>```c") == 20
+    assert "<pre>*Last.*" in shown, "the page's time was not over"
 
 
 def test_the_page_shows_the_conversation_and_what_the_session_is(admin_client, session, page):

@@ -140,3 +140,28 @@ def test_an_idle_worker_stops_in_order_while_the_database_is_away(site, link):
         link.cut(silently=False)
         wait_for(lambda: "did not answer" in site.log())
         assert stop(worker, signal.SIGTERM) == 0
+
+
+def test_a_copied_database_runs_nothing_until_it_is_adopted(site):
+    session = site.session()
+    site.submit(session, "Hello")
+    site.drain()
+    waiting = site.submit(session, "Later.")
+    original = site.environment["DATABASE_URL"]
+    name = original.rpartition("/")[2]
+    copy = with_database(original, f"{name}_copy")
+    with psycopg.connect(with_database(original, "postgres"), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}_copy TEMPLATE {name}")
+        try:
+            done = site.manage("process_jobs", "--drain", check=False, DATABASE_URL=copy)
+            assert done.returncode == 1
+            assert "This database is a copy" in done.stderr and "Traceback" not in done.stderr
+            site.manage("adopt_database", DATABASE_URL=copy)
+            site.drain(DATABASE_URL=copy)
+            with psycopg.connect(copy) as link:
+                query = "SELECT status FROM job_queue WHERE id = %s"
+                assert link.execute(query, [waiting]).fetchone() == ("completed",)
+        finally:
+            server.execute(f"DROP DATABASE {name}_copy WITH (FORCE)")
+    assert site.job(waiting)["status"] == "pending"
+    site.drain()

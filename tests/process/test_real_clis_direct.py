@@ -308,3 +308,42 @@ def _set_traps_for_codex(project: Path, canary: Path) -> None:
         'model = "model-of-the-project"\n'
         f'[mcp_servers.trap]\ncommand = "sh"\nargs = ["-c", "touch {canary}"]\n'
     )
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_no_program_of_an_untrusted_repository_runs_when_codex_asks_git(codex, canary, trusted):
+    _set_traps_in_git(codex.project, canary)
+    prompt = _until(f"{canary}-clean") if trusted else "RUN sleep 1; git log --oneline"
+    run = codex.run(prompt, trusted=trusted)
+    assert run.verdict == Verdict(Outcome.SUCCEEDED)
+    assert any(canary.parent.glob("canary-*")) == trusted
+    if not trusted:
+        assert "First" in codex.server.prompts[-1].text, "git does not work for the agent"
+
+
+def _set_traps_in_git(project: Path, canary: Path) -> None:
+    """Filters, one of them in an included file, for files of unchanged size, which git reads."""
+    for name in ("clean", "process", "included"):
+        trap = canary.parent / f"trap-{name}"
+        trap.write_text(f"#!/bin/sh\ntouch {canary}-{name}\ncat\n")
+        trap.chmod(0o700)
+        (project / f"{name}.txt").write_text("1\n")
+    git = ["git", "-C", str(project)]
+    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, *identity, "commit", "--quiet", "--message=First"], check=True)
+    (project / ".git/included").write_text(
+        f'[filter "x.Y=z"]\n\tclean = {canary.parent}/trap-included\n\trequired = true\n'
+    )
+    for key, value in (
+        ("filter.a.clean", f"{canary.parent}/trap-clean"),
+        ("filter.b.process", f"{canary.parent}/trap-process"),
+        ("include.path", "included"),
+    ):
+        subprocess.run([*git, "config", key, value], check=True)
+    (project / ".git/info").mkdir(exist_ok=True)
+    (project / ".git/info/attributes").write_text(
+        "clean.txt filter=a\nprocess.txt filter=b\nincluded.txt filter=x.Y=z\n"
+    )
+    for name in ("clean", "process", "included"):
+        (project / f"{name}.txt").write_text("2\n")

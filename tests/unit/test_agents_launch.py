@@ -86,6 +86,14 @@ def test_codex_starts_a_conversation_with_safe_defaults():
     assert words[-1] == "-"
 
 
+@pytest.mark.parametrize("trusted", [False, True])
+def test_codex_gets_a_repository_s_filters_blanked_until_it_is_trusted(git_project, trusted):
+    config = git_project / ".git/config"
+    config.write_text(f'{config.read_text()}[filter "x"]\n\tclean = evil\n')
+    launched = launch("codex-cli", project_path=str(git_project), trusted=trusted)
+    assert ("filter.x.clean" in launched.environment.values()) != trusted
+
+
 def test_codex_names_the_sandbox_before_it_resumes():
     words = options("codex-cli", resume=CONVERSATION)
     assert words[-3:] == ["resume", CONVERSATION, "-"]

@@ -205,12 +205,122 @@ def test_a_remote_from_an_included_file_is_not_taken(git_project, tmp_path):
     assert "repository" not in git.describe(git_project)
 
 
-@pytest.mark.parametrize(("name", "branch"), [("HEAD", None), ("config", "main")])
-def test_a_pipe_in_place_of_a_file_blocks_nothing(git_project, monkeypatch, name, branch):
+@pytest.mark.parametrize(
+    ("name", "described"),
+    [
+        ("HEAD", {"repository": "https://x.example"}),
+        ("config", {"branch": "main"}),
+        ("commondir", {"repository": "https://x.example", "branch": "main"}),
+        ("packed-refs", {"repository": "https://x.example", "branch": "main"}),
+        ("refs/heads/main", {"repository": "https://x.example", "branch": "main"}),
+        ("refs/main", {"repository": "https://x.example", "branch": "main"}),
+        ("refs/tags/main", {"repository": "https://x.example", "branch": "main"}),
+    ],
+)
+@pytest.mark.usefixtures("never_waits")
+def test_a_pipe_in_place_of_a_file_holds_nothing_up(git_project, name, described):
+    config(git_project, "remote.origin.url", "https://x.example")
+    replace_by_pipe(git_project / ".git" / name)
+    assert git.describe(git_project) == described
+    head(git_project)
+
+
+@pytest.mark.usefixtures("never_waits")
+def test_pipes_among_the_tables_of_references_hold_nothing_up(git_project):
+    (git_project / ".git/reftable").mkdir()
+    for name in ("reftable/tables.list", "reftable/0x1.ref", "HEAD", "config"):
+        replace_by_pipe(git_project / ".git" / name)
+    assert git.describe(git_project) == {}
+    assert head(git_project) is None
+
+
+@pytest.fixture
+def never_waits(monkeypatch):
+    """Fails the test if git had to be given up."""
+    given_up = []
+
+    def watched(*arguments, **options):
+        try:
+            return run_program(*arguments, **options)
+        except subprocess.TimeoutExpired as error:
+            given_up.append(error)
+            raise
+
+    run_program = subprocess.run
+    monkeypatch.setattr(subprocess, "run", watched)
     monkeypatch.setattr(git, "TIMEOUT", 1)
-    (git_project / ".git" / name).unlink(missing_ok=True)
-    os.mkfifo(git_project / ".git" / name)
-    assert git.describe(git_project).get("branch") == branch
+    yield
+    assert not given_up
+
+
+def replace_by_pipe(file: Path) -> None:
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+
+
+def test_a_pipe_in_place_of_git_is_no_repository(project):
+    os.mkfifo(project / ".git")
+    assert git.describe(project) == {}
+
+
+@pytest.fixture
+def outside(tmp_path, git_project, settings):
+    """The git directory of a repository that lies beside the only project root."""
+    config(git_project, "remote.origin.url", "https://secret.example")
+    (tmp_path / "root" / "project").mkdir(parents=True)
+    settings.POKECODE_PROJECT_ROOTS = [tmp_path / "root"]
+    return git_project / ".git"
+
+
+def assert_no_repository(project: Path) -> None:
+    assert git.project_name(project) == "project"
+    assert git.describe(project) == {}
+    assert head(project) is None
+
+
+def test_a_git_file_that_leads_out_of_the_roots_is_no_repository(outside, tmp_path):
+    project = tmp_path / "root/project"
+    for target in (outside, "../../project/.git"):
+        (project / ".git").write_text(f"gitdir: {target}\n")
+        assert run(project, "git", "config", "remote.origin.url") == "https://secret.example"
+        assert_no_repository(project)
+
+
+def test_a_link_out_of_the_roots_is_no_repository(outside, tmp_path):
+    project = tmp_path / "root/project"
+    (project / ".git").symlink_to(outside)
+    assert_no_repository(project)
+    (project / ".git").unlink()
+    run(project, "git", "init", "--initial-branch=main")
+    (project / ".git/commondir").write_text(str(outside))
+    assert_no_repository(project)
+
+
+def test_files_of_git_that_are_links_out_of_the_roots_are_not_read(outside, tmp_path):
+    project = tmp_path / "root/project"
+    run(project, "git", "init", "--initial-branch=main")
+    for name in ("config", "refs/heads/main"):
+        (project / ".git" / name).unlink(missing_ok=True)
+        (project / ".git" / name).symlink_to(outside / name)
+    assert git.describe(project) == {"branch": "main"}
+    assert head(project) is None
+
+
+def test_a_repository_above_the_roots_is_nobody_s(git_project, settings):
+    below = git_project / "root" / "shop"
+    (below / "web").mkdir(parents=True)
+    settings.POKECODE_PROJECT_ROOTS = [below.parent]
+    assert git.project_name(below / "web") == "web"
+    assert git.describe(below / "web") == {}
+    assert head(below / "web") is None
+    settings.POKECODE_PROJECT_ROOTS = [git_project]
+    assert git.project_name(below / "web") == "project/root/shop/web"
+
+
+def test_an_empty_git_directory_is_no_repository(git_project):
+    (git_project / "web" / ".git").mkdir(parents=True)
+    assert git.project_name(git_project / "web") == "project/web"
+    assert git.describe(git_project / "web") == {"branch": "main"}
 
 
 def test_a_reference_to_an_endless_file_fills_no_memory(git_project):
@@ -237,5 +347,5 @@ def test_a_machine_without_git_has_projects_too(git_project, monkeypatch):
     commit = head(git_project)
     assert commit is not None
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert git.describe(git_project) == {}
+    assert git.describe(git_project) == {"branch": "main"}
     assert head(git_project) == commit

@@ -6,8 +6,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from jobs_app import copies
 from jobs_app.management.arguments import whole_number
 from jobs_app.worker.processor import JobProcessor, WorkerFailed
+from sessions_app.management.refusals import refusals_end_the_command
 
 
 class Command(BaseCommand):
@@ -30,6 +32,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         logging.captureWarnings(True)
+        with refusals_end_the_command():
+            copies.refuse_copy()
         processor = JobProcessor(options["concurrency"], until_empty=options["drain"])
         try:
             asyncio.run(processor.run())

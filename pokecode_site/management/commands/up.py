@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connection, connections
 
+from jobs_app import copies
 from jobs_app.agents import AGENTS, find
 from jobs_app.demo import place
 from jobs_app.worker import sweeps
@@ -20,6 +21,7 @@ from pokecode_site.serve import listening
 from pokecode_site.serve.first_admin import PASSWORD_VARIABLE, create_first_admin
 from pokecode_site.serve.site import SiteProcess
 from pokecode_site.serve.supervisor import WorkerProcess, supervise
+from sessions_app.management.refusals import refusals_end_the_command
 
 
 class Command(BaseCommand):
@@ -66,6 +68,8 @@ class Command(BaseCommand):
 
     def _prepare_database(self) -> None:
         call_command("migrate", verbosity=0, interactive=False)
+        with refusals_end_the_command():
+            copies.refuse_copy()
         first_admin = create_first_admin()
         if settings.POKECODE_DEMO:
             place.prepare()
