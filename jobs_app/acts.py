@@ -24,13 +24,13 @@ class Act:
     """It is offered for jobs in these."""
     done: str
     """Of jobs that it changed, after their number; with a capital, the entry in their log."""
-    unfit: str
+    not_done: str
     """Of jobs that it left as they were, after their number."""
-    reason: str
+    skip_reason: str
     """Why it left them, after "skipped:"."""
-    granted: str
-    """The whole answer to a person who did it to one job."""
-    too_late: str
+    answer_done: Callable[[Job], str]
+    """The whole answer to a person who did it to this one job."""
+    answer_not_done: str
     """The whole answer where it left that job as it was."""
 
     @property
@@ -42,25 +42,31 @@ class Act:
         return f"{self.done.capitalize()}."
 
 
+def _cancelled(job: Job) -> str:
+    """A waiting job is cancelled by now; a running one has yet to be stopped by its worker."""
+    is_cancelled = Job.objects.filter(pk=job.pk, status=JobStatus.CANCELLED).exists()
+    return "The job is cancelled." if is_cancelled else "Stopping the job."
+
+
 CANCEL = Act(
     "cancel",
     queue.cancel,
     CANCELLABLE,
     done="cancelled",
-    unfit="had ended already",
-    reason="already finished or stopping",
-    granted="Stopping the job.",
-    too_late="This job has already ended or is stopping.",
+    not_done="had ended already",
+    skip_reason="already finished or stopping",
+    answer_done=_cancelled,
+    answer_not_done="This job has already ended or is stopping.",
 )
 RETRY = Act(
     "retry",
     queue.retry,
     RETRYABLE,
     done="queued again",
-    unfit="were not failed or cancelled",
-    reason="neither failed nor cancelled",
-    granted="The job is queued again.",
-    too_late="This job has neither failed nor been cancelled.",
+    not_done="were not failed or cancelled",
+    skip_reason="neither failed nor cancelled",
+    answer_done=lambda job: "The job is queued again.",
+    answer_not_done="This job has neither failed nor been cancelled.",
 )
 ACTS = {act.name: act for act in (CANCEL, RETRY)}
 

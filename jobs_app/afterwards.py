@@ -1,6 +1,9 @@
 """What follows from an attempt's end that its agent alone cannot tell, because it depends on the
 attempts and messages before it: how long a job waits at a limit, and where a session whose
-conversation is lost goes on. What follows is told in the transcript, once."""
+conversation is lost goes on. What follows is told in the transcript, once.
+
+From outside: `settle` for `leases`, `is_told_here` and `failure_message` for the job processor.
+"""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,7 +22,7 @@ WAITS = [timedelta(minutes=minutes) for minutes in (5, 10, 20, 40, 60)]
 
 WAITING = (
     "It did not say until when. The job is tried again in 5 minutes, and then after longer and "
-    "longer waits, at least once an hour; this is not told again."
+    "longer waits, at least once an hour; this notice is not repeated."
 )
 
 IN_A_ROW_LIMIT = 10
@@ -71,7 +74,7 @@ def _waiting(
 def _until(told: datetime | None, limited_before: int, now: datetime) -> datetime:
     if told is None:
         return now + WAITS[min(limited_before, len(WAITS) - 1)]
-    # An agent that tells of a second each time is not asked every second.
+    # An agent that always names a limit one second away must not be retried every second.
     return max(told, now + timedelta(seconds=2**limited_before))
 
 
@@ -103,7 +106,7 @@ def _going_back(
         content=events.resumption(text).raw,
         provider_session_id=earlier,
     )
-    # Once for each job that costs no attempt: conversations that are all lost must come to an end.
+    # Free only after a job's first attempt: if all conversations are lost, it must end some time.
     at_once = timezone.now() if attempt.number == 1 else None
     return replace(verdict, error=text, permanent=False, retry_at=at_once), message
 

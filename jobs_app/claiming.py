@@ -7,6 +7,9 @@ has an open attempt, or belongs to another host.
 Most often one of the oldest pending jobs may run, so a window of those is tried first.
 Where a long queue begins with many that may not, the first unfinished job of each
 session is tried: no other can be claimed, however many prompts wait after it.
+
+From outside: `runnable`, `Claim` and `Facts` for `leases`, and for the job processor
+`may_have_runnable`.
 """
 
 import json
@@ -183,7 +186,8 @@ def may_have_runnable(now: datetime, host: str) -> bool:
 
 def runnable(now: datetime, host: str, limit: int) -> list[tuple[Job, Facts]]:
     """The oldest jobs that may run on this host, locked until the transaction ends, each with
-    its session and what is known about it.
+    its session and what is known about it. (SQLite locks no rows: as its `transaction_mode` is
+    set in pokecode_site.conf.database, the transaction is the only one that writes.)
 
     The rows are read once they are locked: what was moved or archived meanwhile is left out.
     """

@@ -1,11 +1,17 @@
 """What workers do with jobs: claim, record what an attempt leaves, close, rescue.
 
     pending -> processing -> completed | failed | cancelled
-       ^___________|  (retry with backoff, release, defer)
+       ^___________|  again: later after a failure or a limit, at once if it was cut off
+       ^__________________________________|  people's `queue.retry`, of failed and cancelled ones
+
+`queue.cancel` takes a pending job to cancelled without an attempt.
 
 An open attempt is the lease of its job: opened by a claim, held while the agent writes, and
 closed together with job and session. It fences what is written: an attempt that is no
 longer open, or no longer held by the same worker, changes nothing.
+
+From outside: `claim`, `record` with what it takes (`Record`, `Start`, `Ending`), `release` and
+`rescue`; for the job processor, and `queue.move` rescues.
 """
 
 import random
@@ -14,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
@@ -55,7 +61,8 @@ CLOSED = (
 
 
 # A queryset takes ten times as long for it, which was two fifths of storing what a busy
-# worker's attempts leave.
+# worker's attempts leave. SQLite has no FOR UPDATE, and needs none: with its `transaction_mode`
+# (pokecode_site.conf.database) a transaction is alone in writing from its first statement on.
 HELD = {
     "sqlite": """
 SELECT id, worker_id, cancel_requested_at IS NOT NULL FROM job_attempts
@@ -91,6 +98,7 @@ class Ending:
 
 
 Item: TypeAlias = NewMessage | Start | Ending
+K = TypeVar("K", NewMessage, Start, Ending)
 
 
 class Record(NamedTuple):
@@ -203,20 +211,34 @@ def record(records: Sequence[Record], receipt: list[str]) -> set[str]:
         held = _held(record.attempt for record in records)
         ours = [record for record in records if record.attempt.pk in held]
         batch = Batch()
-        _start([(r.attempt, r.item) for r in ours if isinstance(r.item, Start)], batch)
-        ended = [(r.attempt, r.item) for r in ours if isinstance(r.item, Ending)]
-        endings, told = _settled(ended, held)
+        _start(_of_kind(Start, ours), batch)
+        endings, notices = _settled(_of_kind(Ending, ours), held)
         states = _close(endings, held, batch)
-        messages = [r.item for r in ours if isinstance(r.item, NewMessage)] + told
-        # Under the lock of `_held`, which a commit that is still under way holds as well.
-        if not transcript.is_stored(receipt):
-            receipt[:] = transcript.store(messages, batch, states)
-        else:
-            transcript.store([], batch, states)
+        messages = [message for _, message in _of_kind(NewMessage, ours)]
+        _store_once(messages + notices, receipt, states, batch)
         if endings:
             changes.announce(changes.JOBS, batch)
         batch.write()
     return set(held)
+
+
+def _of_kind(kind: type[K], records: Iterable[Record]) -> list[tuple[JobAttempt, K]]:
+    return [(attempt, item) for attempt, item in records if isinstance(item, kind)]
+
+
+def _store_once(
+    messages: Sequence[NewMessage],
+    receipt: list[str],
+    states: Mapping[str, State],
+    batch: Batch,
+) -> None:
+    """Store the messages unless an earlier try has; their sessions' new states in any case."""
+    # If the first commit is still under way on the server, `_held` waits for its row locks, so
+    # this answer is final.
+    if transcript.is_stored(receipt):
+        transcript.store([], batch, states)
+    else:
+        receipt[:] = transcript.store(messages, batch, states)
 
 
 def release(attempt: JobAttempt) -> bool:
@@ -226,7 +248,11 @@ def release(attempt: JobAttempt) -> bool:
 
 
 def rescue(attempt: JobAttempt) -> bool:
-    """Close an attempt whose worker is gone; call it only when none of its processes is left."""
+    """Close an attempt whose worker is gone; call it only when none of its processes is left.
+
+    It is recorded in the dead worker's name: the attempt as it was loaded still names it, and that
+    is whom `_held` asks for.
+    """
     job = attempt.job
     last = job.attempts >= job.max_attempts
     error = f"The worker on {attempt.host} died during this attempt" + (
@@ -238,14 +264,20 @@ def rescue(attempt: JobAttempt) -> bool:
 
 
 def _held(attempts: Iterable[JobAttempt]) -> dict[str, bool]:
-    """The held ones among these attempts, locked, and whether each was asked to cancel."""
+    """The held ones among these attempts, locked, and whether each was asked to cancel.
+
+    An attempt is not handed on from one worker to another: it is closed, and the next claim opens
+    a new one. The worker is compared so that the fence does not rest on that alone.
+    """
     holders = {attempt.pk: attempt.worker_id for attempt in attempts}
     rows = select_among(HELD[connection.vendor], list(holders)) if holders else []
     return {pk: bool(asked) for pk, worker_id, asked in rows if holders[pk] == worker_id}
 
 
 def _start(starts: Sequence[tuple[JobAttempt, Start]], batch: Batch) -> None:
-    """Note the process of each of these attempts, so that a later worker can find it."""
+    """Note the process of each of these attempts: its pages show it. That it could be noted is
+    what counts, for it proves that the lease is still ours before the prompt is handed over. (A
+    rescue finds processes by the marker in their environment, and needs no note.)"""
     rows = [(s.pid, s.process_started, s.git_head, attempt.pk) for attempt, s in starts]
     batch.update(JobAttempt, STARTED, rows)
 
@@ -253,7 +285,7 @@ def _start(starts: Sequence[tuple[JobAttempt, Start]], batch: Batch) -> None:
 def _settled(
     endings: Iterable[tuple[JobAttempt, Ending]], cancelled: Mapping[str, bool]
 ) -> tuple[list[tuple[JobAttempt, Ending]], list[NewMessage]]:
-    """The endings with what follows from them, and the messages that tell it."""
+    """The endings with what follows from them, and the messages that say so."""
     settled, messages = [], []
     for attempt, ending in endings:
         verdict, message = settle(attempt, ending.verdict, is_cancelled=cancelled[attempt.pk])
@@ -299,6 +331,10 @@ def _job_after(job: Job, verdict: Verdict, cancelled: bool, now: datetime) -> Jo
     """The state of a job after the end of an attempt.
 
     The attempt's own copy of the job is used: while a lease is held nobody else changes it.
+
+    A cancel counts in two places. If the worker has stopped the agent for it, `Run._judge` makes
+    that the verdict, unless the agent had succeeded by then. If it came too late for the worker to
+    see, `cancelled` says here that a job whose attempt ended otherwise is not to run again.
     """
     error, spent = verdict.error, job.attempts
     match verdict.outcome:

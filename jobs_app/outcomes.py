@@ -35,8 +35,8 @@ class Verdict:
     """How the attempt ended, and why.
 
     `error` is a sentence for a person (also on a success that had denials);
-    `permanent` says that trying again cannot help; `retry_at` is when the job goes
-    on at the cost of no attempt: a limit's end, None if the tool did not say.
+    `permanent` says that trying again cannot help; `retry_at` is when to run the job
+    again without counting this attempt; None if unknown.
     `note` is what else the transcript should tell of a success, and
     `lost_conversation` the one that could not be resumed, if that is why it failed.
     """

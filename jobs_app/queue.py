@@ -1,7 +1,7 @@
 """What people ask of the queue: one function per verb, the same for admin, commands and shell.
 
 Each verb is one transaction in which job, attempt and session change together. What workers
-do is in `leases`.
+do is in `leases`. From outside: every verb.
 """
 
 from collections.abc import Iterable, Sequence
@@ -152,8 +152,8 @@ def move(session: Session, host: str) -> None:
     if not host or not host.isprintable():
         raise ValidationError(f"{host!r} is not a host name: use one that queue_status shows.")
     with transaction.atomic():
-        # A claim that is under way holds the jobs: it is seen below, and no other begins
-        # meanwhile. The attempts are locked first, as at the end of one.
+        # Locking the unfinished jobs waits for any claim under way, whose attempt the loop below
+        # then sees, and keeps new claims out. The attempts are locked first, as at the end of one.
         open_runs = JobAttempt.objects.open().filter(session=session).order_by("pk")
         list(open_runs.select_for_update().values_list("pk"))
         waiting = Job.objects.unfinished().filter(session=session).order_by("pk")

@@ -5,6 +5,8 @@ directory, which cost nothing while idle: whoever has announced a commit touches
 write-ahead log once it is done; and what others commit is seen by its writes to
 the log, about 1 ms later, when `PRAGMA data_version` says that it really was a
 commit. Beneath it all is a slow poll: a missed ring is a delay and never a loss.
+
+From outside: `announce`, and `listen`, which gives a `Bell`, with the channels.
 """
 
 import asyncio
@@ -38,7 +40,8 @@ SLOW_POLL = 1.0
 
 # The log is written a moment before its commit shows in shared memory, so a
 # ring without a new version is looked at again: usually the disk takes a few ms.
-LOOKS_AGAIN = (0.0, 0.001, 0.001, 0.001, 0.001, 0.005, 0.02)
+LOOK_DELAYS = (0.0, 0.0, 0.001, 0.001, 0.001, 0.001, 0.005, 0.02)
+"""Seconds before each of these looks."""
 
 logger = logging.getLogger(__name__)
 
@@ -159,10 +162,10 @@ async def _watch_sqlite(database: str, bell: Bell) -> None:
     try:
         with _touches(_log(database), on_touch):
             async for _ in _writes(_log(database)):
-                for delay in LOOKS_AGAIN:
+                for delay in LOOK_DELAYS:
+                    await asyncio.sleep(delay)
                     if look():
                         break
-                    await asyncio.sleep(delay)
     finally:
         version.close()
 

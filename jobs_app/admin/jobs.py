@@ -37,7 +37,7 @@ RUNS_SHOWN = 10
 @admin.register(Job)
 class JobAdmin(LateEditMixin, SessionLinkMixin, BaseAdmin):
     form = JobForm
-    list_display = ["name", "of_session", "state", "tries", "created", "time", "failure"]
+    list_display = ["name", "of_session", "state", "attempts_made", "created", "time", "failure"]
     list_filter = [SessionFilter, "status", "session__provider", "created_at"]
     list_select_related = ["session"]
     search_fields = ["data", "session__name", "error", "=id", "=prompt_id"]
@@ -46,7 +46,16 @@ class JobAdmin(LateEditMixin, SessionLinkMixin, BaseAdmin):
     autocomplete_fields = ["session"]
     actions = ["cancel_selected", "retry_selected"]
     edited = ["prompt", "model_name", "allowed_tools", "max_attempts"]
-    facts = ["of_session", "state", "tries", "created", "time", "failure_text", "id", "prompt_id"]
+    facts = [
+        "of_session",
+        "state",
+        "attempts_made",
+        "created",
+        "time",
+        "failure_text",
+        "id",
+        "prompt_id",
+    ]
 
     class Media:
         css = {"all": ["jobs_app/admin.css"]}
@@ -167,7 +176,7 @@ class JobAdmin(LateEditMixin, SessionLinkMixin, BaseAdmin):
         return status(job.status, job.get_status_display())
 
     @admin.display(description="attempts", ordering="attempts")
-    def tries(self, job: Job) -> str:
+    def attempts_made(self, job: Job) -> str:
         return f"{job.attempts} of {job.max_attempts}"
 
     @admin.display(description="created", ordering="id")
@@ -221,7 +230,7 @@ def apply_and_log(request: HttpRequest, act: Act, jobs: Iterable[Job]) -> Result
 def _summary(act: Act, result: Result) -> str:
     parts = [f"{len(result.changed)} {act.done}"]
     if result.unfit:
-        parts.append(f"{len(result.unfit)} skipped: {act.reason}")
+        parts.append(f"{len(result.unfit)} skipped: {act.skip_reason}")
     for sentence, count in result.refusals.items():
         parts.append(f"{count} skipped: {sentence.rstrip('.')}")
     return f"{', '.join(parts)}."

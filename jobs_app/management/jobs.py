@@ -26,7 +26,7 @@ class ActCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         result = apply(self.act, list(_selected(options)))
         changed, unfit = len(result.changed), len(result.unfit)
-        self.stdout.write(f"{changed} {self.act.done}, {unfit} {self.act.unfit}")
+        self.stdout.write(f"{changed} {self.act.done}, {unfit} {self.act.not_done}")
         if result.refusals:
             refused = [f"{count} refused: {why}" for why, count in result.refusals.items()]
             raise CommandError(" ".join(refused))

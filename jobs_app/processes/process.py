@@ -167,11 +167,11 @@ class AgentProcess:
         """Returns once nothing of the run is left: until then its session may not continue."""
         if tree.has_no_orphans():  # at once, without a thread
             return
-        is_told = False
+        is_logged = False
         while left := await asyncio.to_thread(self._left_behind):
-            if not is_told:
+            if not is_logged:
                 logger.error("Attempt %s stays open: %s", self._run.run_id, left)
-                is_told = True
+                is_logged = True
             await asyncio.sleep(CLEANUP_INTERVAL)
 
     def _left_behind(self) -> tree.StillAlive | None:

@@ -113,8 +113,8 @@ def spawn(
 ) -> tuple[subprocess.Popen[bytes], LiveRun]:
     """Start a run's process, in a session of its own, so that it is never taken for an orphan.
 
-    Nobody waits for the start, which may hang on the project's disk: it is made in a thread of
-    its own, whose children do not become our orphans as long as it lives.
+    Nobody waits for the start, which may hang on the project's disk: it is made in a
+    ProjectThread, whose children do not become our orphans as long as it lives.
     """
     _starting.append(run_id)
     try:

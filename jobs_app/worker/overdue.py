@@ -1,10 +1,10 @@
-"""An agent that told how its turn ended, and stays: it may not hold its session for ever."""
+"""An agent that has reported its end and stays: it may not hold its session for ever."""
 
 import asyncio
 from collections.abc import Callable
 
 EXIT_PATIENCE = 10.0
-"""Seconds that an agent has to exit once it told its end: claude 2.1.197 takes 5 s."""
+"""Seconds that an agent has to exit once it has reported its end: claude 2.1.197 takes 5 s."""
 
 
 class Overdue:
@@ -15,8 +15,8 @@ class Overdue:
         self._timer: asyncio.TimerHandle | None = None
         self.is_ended = False
 
-    def tell(self, is_over: bool) -> None:
-        """Whether all that the agent has told so far is its end; call it in the event loop."""
+    def update(self, is_over: bool) -> None:
+        """Whether the agent has reported its end and nothing since; call it in the event loop."""
         if not is_over:
             self.forget()
         elif self._timer is None:

@@ -24,7 +24,8 @@ from sessions_app import changes
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LINGER = 0.002
-"""Seconds from a ring to the look while agents run: one claim for all that end together."""
+"""Seconds from a ring to the look while agents run: so that jobs ending together are
+replaced by one claim."""
 
 CLAIM_LIMIT = 50
 """Jobs per claim: they start while the next are claimed."""

@@ -55,6 +55,7 @@ class Recorder:
         self._database = database
         self._on_lease_lost = on_lease_lost
         self._backlog = Backlog(directory, RecordForm(), MEMORY_LIMIT)
+        # One for each attempt is enough: its end is given only after its start was answered.
         self._waiting_for: dict[str, asyncio.Future[bool]] = {}
         self._is_stopped = False
         self._waiting = asyncio.Event()
@@ -124,7 +125,7 @@ class Recorder:
                 await self._store_apart(group, error)
                 return
             else:
-                self._tell(group, held)
+                self._answer(group, held)
                 return
 
     async def _store_apart(self, group: Sequence[Record], error: Exception) -> None:
@@ -141,7 +142,7 @@ class Recorder:
         if not isinstance(record.item, NewMessage):
             self._waiting_for.pop(record.attempt.pk).set_exception(error)
 
-    def _tell(self, group: Sequence[Record], held: set[str]) -> None:
+    def _answer(self, group: Sequence[Record], held: set[str]) -> None:
         for attempt_id in {record.attempt.id for record in group} - held:
             self._on_lease_lost(attempt_id)
         for record in group:

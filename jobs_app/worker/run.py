@@ -97,17 +97,17 @@ class Run:
             return self._stopped or LOST, None
         observer = AGENTS[self.attempt.session.provider].observer(prepared.turn)
         process = self._attach(prepared, self._line_reader(observer))
-        # The prompt only now: a worker frozen since its claim may have lost the lease, and
-        # whoever has it would have found and ended a process that is already marked.
+        # Send the prompt only now. If this worker froze after its claim, a rescuer may have closed
+        # the attempt and killed the marked process; the check below keeps the prompt from it.
         start = Start(process.pid, process.started, prepared.git_head)
         if not await self._recorder.start(self.attempt, start):
             self.stop(LOST)
         elif self._stopped is None:
             process.send_input()
         exit_code, stderr = await process.wait()
-        return self._judge(self._told(observer, exit_code, stderr)), exit_code
+        return self._judge(self._agents_verdict(observer, exit_code, stderr)), exit_code
 
-    def _told(self, observer: Observer, exit_code: int, stderr: str) -> Verdict:
+    def _agents_verdict(self, observer: Observer, exit_code: int, stderr: str) -> Verdict:
         """The agent's own verdict; an exit code that we caused because it stayed is not its own."""
         if not self._overdue.is_ended:
             return observer.verdict(exit_code, stderr)
@@ -185,8 +185,8 @@ class Run:
                 return
             if not self._overdue.is_ended:  # what it says while it is ended undoes nothing
                 observer.observe(line.data)
-                self._overdue.tell(observer.is_over)
-            self._conversation = provider.session_id(line.data) or self._conversation
+                self._overdue.update(observer.is_over)
+            self._conversation = provider.conversation_id(line.data) or self._conversation
             self._add(provider.classify(line.data), line.raw, meter.count(line.data))
 
         return on_line

@@ -14,6 +14,9 @@ from django.db import DatabaseError
 from pokecode_site.conf import data_directory, env
 
 SQLITE_OPTIONS = {
+    # The lock of all writers is taken when a transaction begins, not at its first write: what it
+    # has read stays so until it ends. Claims and leases (jobs_app.claiming, jobs_app.leases) rely
+    # on this where PostgreSQL locks rows.
     "transaction_mode": "IMMEDIATE",
     "timeout": 30,
     "init_command": (

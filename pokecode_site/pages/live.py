@@ -31,7 +31,7 @@ from sessions_app.models import Session
 
 STREAMS_PER_USER = 20
 
-HEARTBEAT = 15.0
+KEEP_ALIVE = 15.0
 """Seconds between signs of life, and between checks that the visitor may still watch."""
 
 LINGER = 0.01
@@ -72,7 +72,7 @@ class Watch:
     async def _relay(self) -> None:
         async with changes.listen(changes.JOBS, changes.RUNS, changes.MESSAGES) as source:
             while True:
-                await source.wait()
+                await source.wait()  # after SLOW_POLL without a ring too: one may have been missed
                 await asyncio.sleep(LINGER)
                 self._ring()
 
@@ -222,7 +222,7 @@ async def _follow(follower: Follower, watch: Watch, bell: changes.Bell) -> Async
     checked = time.monotonic()
     yield ": following\n\n"
     while not watch.ended:
-        if time.monotonic() - checked >= HEARTBEAT:
+        if time.monotonic() - checked >= KEEP_ALIVE:
             if not await _in_thread(follower.may_look):
                 return
             checked = time.monotonic()
@@ -234,7 +234,7 @@ async def _follow(follower: Follower, watch: Watch, bell: changes.Bell) -> Async
             yield event
         await asyncio.sleep(PAUSE)
         if not follower.is_behind:
-            await bell.wait(max(0.0, checked + HEARTBEAT - time.monotonic()))
+            await bell.wait(max(0.0, checked + KEEP_ALIVE - time.monotonic()))
 
 
 async def _in_thread(work: Any) -> Any:

@@ -129,7 +129,7 @@ def _answer(request: HttpRequest, act: Act, result: Result) -> None:
     """What became of the one job that it was done to."""
     for sentence in result.refusals:
         messages.error(request, sentence)
-    if result.changed:
-        messages.success(request, act.granted)
+    for job in result.changed:
+        messages.success(request, act.answer_done(job))
     if result.unfit:
-        messages.warning(request, act.too_late)
+        messages.warning(request, act.answer_not_done)

@@ -63,8 +63,8 @@ def at_least(usage: Usage, floor: Usage) -> Usage:
 class Meter(Protocol):
     """Counts one run's tokens while its events pass by.
 
-    The counts of all events of a run add up to `usage.total`, and that is what
-    `agents.md` calls the truth; a run that dies early leaves a lower bound.
+    The counts of all events of a run add up to `usage.total`: the usage that the tool reports at
+    the end of the run, where it does; a run that dies early leaves a lower bound.
     """
 
     def count(self, data: dict[str, Any]) -> int | None:
@@ -92,7 +92,7 @@ class ProviderEvents(Protocol):
     def classify(self, data: dict[str, Any]) -> str:
         """The message type: user, assistant, system, result or error."""
 
-    def session_id(self, data: dict[str, Any]) -> str | None:
+    def conversation_id(self, data: dict[str, Any]) -> str | None:
         """The conversation's id, for resuming, where the event names it."""
 
     def meter(self, previous_raw: Any = None) -> Meter:

@@ -33,7 +33,7 @@ class ClaudeEvents:
             case _:
                 return "system"
 
-    def session_id(self, data: dict[str, Any]) -> str | None:
+    def conversation_id(self, data: dict[str, Any]) -> str | None:
         return session_id(data.get("session_id"))
 
     def meter(self, previous_raw: Any = None) -> Meter:

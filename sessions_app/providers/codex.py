@@ -36,7 +36,7 @@ class CodexEvents:
             case _:  # `error` too: it tells of a retry, or says ahead what turn.failed says
                 return "system"
 
-    def session_id(self, data: dict[str, Any]) -> str | None:
+    def conversation_id(self, data: dict[str, Any]) -> str | None:
         return session_id(data.get("thread_id")) if type_of(data) == "thread.started" else None
 
     def meter(self, previous_raw: Any = None) -> Meter:

@@ -66,8 +66,8 @@ def own(data: dict[str, Any]) -> Line:
     return Line(json.dumps(data), data, is_own=True)
 
 
-def prompt(text: str, message_id: str) -> Line:
-    return own({"kind": PROMPT, "id": message_id, "role": "user", "content": text})
+def prompt(text: str, prompt_id: str) -> Line:
+    return own({"kind": PROMPT, "id": prompt_id, "role": "user", "content": text})
 
 
 def error(message: str, detail: str = "") -> Line:

@@ -78,7 +78,7 @@ async def _quiet(bell: changes.Bell) -> None:
 @pytest.mark.parametrize(
     ("name", "nothing"),
     [
-        pytest.param("LOOKS_AGAIN", (), id="because it was announced"),
+        pytest.param("LOOK_DELAYS", (), id="because it was announced"),
         pytest.param("_touches", lambda *_: nullcontext(), id="because it was written"),
     ],
 )

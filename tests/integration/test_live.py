@@ -47,7 +47,7 @@ def browser(viewer):
 @pytest.fixture
 def impatient(monkeypatch):
     """Checks the login at every look, not only every 15 seconds."""
-    monkeypatch.setattr(live, "HEARTBEAT", 0.05)
+    monkeypatch.setattr(live, "KEEP_ALIVE", 0.05)
 
 
 def address(session):

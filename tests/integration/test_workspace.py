@@ -174,7 +174,7 @@ def test_a_running_job_can_be_stopped(admin_client, session, page, worker):
     (attempt,) = claim(worker)
     shown = text(admin_client.get(page))
     assert "Work long." in shown and verb(job, "cancel") in shown
-    assert "Stopping" in text(admin_client.post(verb(job, "cancel"), follow=True))
+    assert "Stopping the job." in text(admin_client.post(verb(job, "cancel"), follow=True))
     attempt.refresh_from_db()
     assert attempt.cancel_requested_at
 
@@ -182,7 +182,7 @@ def test_a_running_job_can_be_stopped(admin_client, session, page, worker):
 def test_a_waiting_job_can_be_edited_and_cancelled(admin_client, session, page):
     job = Job.objects.enqueue(session, "Later.")
     assert reverse("admin:jobs_app_job_change", args=[job.pk]) in text(admin_client.get(page))
-    admin_client.post(verb(job, "cancel"))
+    assert "The job is cancelled." in text(admin_client.post(verb(job, "cancel"), follow=True))
     job.refresh_from_db()
     assert job.status == JobStatus.CANCELLED
 

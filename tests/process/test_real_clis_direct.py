@@ -117,7 +117,7 @@ class Host:
             observer.observe(data)
             meter.count(data)
         self.usage = meter.raw
-        names = [name for name in map(provider.session_id, seen) if name]
+        names = [name for name in map(provider.conversation_id, seen) if name]
         verdict = observer.verdict(exit_code, stderr)
         return Run(verdict, seen, names[-1] if names else None, meter.usage.total)
 

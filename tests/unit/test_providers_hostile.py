@@ -54,7 +54,7 @@ def test_no_mutation_of_an_event_breaks_anything(mutation):
     assert module.classify(event) in {"user", "assistant", "system", "result", "error"}
     assert (meter.count(event) or 1) > 0
     json.dumps(meter.raw)
-    session_id = module.session_id(event)
+    session_id = module.conversation_id(event)
     assert session_id is None or session_id.isascii()
     for shape in display_message(provider, "assistant", json.dumps(event), recorded.PROJECT):
         assert type(shape).__module__ == "sessions_app.providers.shapes"
@@ -201,6 +201,6 @@ def test_the_tools_keep_their_files_where_their_settings_say(monkeypatch):
 
 @pytest.mark.parametrize("given_id", ["--help", "", "a\x00b", "x" * 500, 7, None, "$(id)", "a b"])
 def test_what_cannot_be_a_conversation_id_is_none(given_id):
-    assert PROVIDERS["claude-code"].session_id({"session_id": given_id}) is None
+    assert PROVIDERS["claude-code"].conversation_id({"session_id": given_id}) is None
     started = {"type": "thread.started", "thread_id": given_id}
-    assert PROVIDERS["codex-cli"].session_id(started) is None
+    assert PROVIDERS["codex-cli"].conversation_id(started) is None

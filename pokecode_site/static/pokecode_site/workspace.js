@@ -116,8 +116,8 @@ const connect = () => {
     connection.hidden = true;
   };
   source.onmessage = (event) => {
-    last = event.lastEventId || last;
     apply(JSON.parse(event.data));
+    last = event.lastEventId || last; // only now: what could not be shown is asked for again
   };
   source.onerror = () => {
     disconnect();
