@@ -27,9 +27,9 @@ from sessions_app.storage import among
 WINDOW = 100
 """How many of the oldest pending jobs are tried first, in addition to as many as are wanted."""
 
-# The ids of the jobs that may run, and how many were in the window. The parameters are the
-# size of the window, whether the first job of each session is tried instead, the time, the
-# host, and how many are wanted.
+# The jobs that may run, the number of the last attempt at each, and how many jobs were in the
+# window. The parameters are the size of the window, whether the first job of each session is
+# tried instead, the time, the host, and how many are wanted.
 #
 # `head` goes from each session with unfinished jobs to the next in one step of the index.
 # SQLite keeps no statistics by itself, so each query names the index to use.
@@ -52,7 +52,10 @@ head(id, session_id) AS (
     )
 ),
 candidate(id) AS (SELECT id FROM oldest UNION SELECT id FROM head)
-SELECT job.id, (SELECT COUNT(*) FROM oldest)
+SELECT
+    job.*,
+    (SELECT COUNT(*) FROM oldest) AS tried,
+    (SELECT MAX(run.number) FROM job_attempts AS run WHERE run.job_id = job.id) AS last_run
 FROM candidate
 CROSS JOIN job_queue AS job ON job.id = candidate.id
 JOIN sessions AS session ON session.id = job.session_id
@@ -95,7 +98,10 @@ head(id, session_id) AS MATERIALIZED (
         ORDER BY next.session_id, next.id LIMIT 1
     )
 )
-SELECT job.id, (SELECT COUNT(*) FROM oldest)
+SELECT
+    job.*,
+    (SELECT COUNT(*) FROM oldest) AS tried,
+    (SELECT MAX(run.number) FROM job_attempts AS run WHERE run.job_id = job.id) AS last_run
 FROM job_queue AS job
 WHERE job.id = ANY (ARRAY (SELECT id FROM oldest UNION SELECT id FROM head))
   AND COALESCE(job.status, '') = 'pending'
@@ -121,15 +127,9 @@ FOR UPDATE OF job SKIP LOCKED
 
 RUNNABLE = {"sqlite": RUNNABLE_SQLITE, "postgresql": RUNNABLE_POSTGRESQL}
 
-# Whole rows, and beside them what an attempt needs to know. As querysets with the same
-# conditions and annotations they take the ORM ten times as long, 3 ms of a start.
-JOBS = """
-SELECT
-    job.*,
-    (SELECT MAX(run.number) FROM job_attempts AS run WHERE run.job_id = job.id) AS last_run
-FROM job_queue AS job WHERE job.id IN {keys} ORDER BY job.id
-"""
-
+# The sessions of those jobs, and what their attempts need to know. As querysets with the same
+# conditions and annotations both statements take the ORM ten times as long, 3 ms of a start.
+#
 # An id in a system or error event alone is not a conversation to resume: an agent that failed
 # to log in names one that was never kept. Ordering by the session too keeps PostgreSQL from
 # walking the primary key through all sessions' messages.
@@ -181,7 +181,7 @@ class Claim:
 def may_have_runnable(now: datetime, host: str) -> bool:
     """Whether a claim may find something. Only SQLite has one lock for all writers, which a
     worker woken for nothing must not ask for; elsewhere the claim itself finds out."""
-    return connection.vendor != "sqlite" or bool(_runnable_ids(now, host, 1))
+    return connection.vendor != "sqlite" or bool(_jobs(now, host, 1))
 
 
 def runnable(now: datetime, host: str, limit: int) -> list[tuple[Job, Facts]]:
@@ -191,8 +191,7 @@ def runnable(now: datetime, host: str, limit: int) -> list[tuple[Job, Facts]]:
 
     The rows are read once they are locked: what was moved or archived meanwhile is left out.
     """
-    ids = _runnable_ids(now, host, limit)
-    jobs = list(Job.objects.raw(JOBS.format(keys=among(ids)), ids)) if ids else []
+    jobs = _jobs(now, host, limit)
     sessions = _sessions([job.session_id for job in jobs], host) if jobs else {}
     here = [job for job in jobs if job.session_id in sessions]
     for job in here:
@@ -216,26 +215,22 @@ def _facts(job: Job) -> Facts:
     return Facts(last_run or 0, conversation, is_trusted, has_host, previous)
 
 
-def _runnable_ids(now: datetime, host: str, limit: int) -> list[str]:
+def _jobs(now: datetime, host: str, limit: int) -> list[Job]:
     window = WINDOW + limit
-    rows = _select(window, False, now, host, limit)
-    if len(rows) < limit and _is_longer_than(window, rows):
-        rows = _select(0, True, now, host, limit)
-    return [pk for pk, _ in rows]
+    jobs = _select(window, False, now, host, limit)
+    if len(jobs) < limit and _is_longer_than(window, jobs):
+        jobs = _select(0, True, now, host, limit)
+    return jobs
 
 
-def _select(
-    window: int, heads: bool, now: datetime, host: str, limit: int
-) -> list[tuple[str, int]]:
+def _select(window: int, heads: bool, now: datetime, host: str, limit: int) -> list[Job]:
     moment = connection.ops.adapt_datetimefield_value(now)
-    with connection.cursor() as cursor:
-        cursor.execute(RUNNABLE[connection.vendor], [window, heads, moment, host, limit])
-        return cursor.fetchall()
+    return list(Job.objects.raw(RUNNABLE[connection.vendor], [window, heads, moment, host, limit]))
 
 
-def _is_longer_than(window: int, found: list[tuple[str, int]]) -> bool:
+def _is_longer_than(window: int, found: list[Job]) -> bool:
     if found:
-        return found[0][1] == window
+        return vars(found[0])["tried"] == window
     # In no order, for which SQLite would sort them all.
     pending = Job.objects.filter(status=JobStatus.PENDING).order_by().values_list("pk")
     return bool(pending[window - 1 : window])
