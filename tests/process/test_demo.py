@@ -114,13 +114,13 @@ def test_it_changes_nothing(demo, sample, tool):
 def test_words_are_counted_once_over_a_resumed_conversation(demo, tool):
     provider = PROVIDERS[NAMES[tool]]
     _, first, _ = demo.run(tool, "one two three")
-    conversation = next(filter(None, map(provider.session_id, first)))
+    conversation = next(filter(None, map(provider.conversation_id, first)))
     meter = provider.meter()
     counted = sum(meter.count(event) or 0 for event in first)
     resume = [f"--resume={conversation}"] if tool == "claude" else ["resume", conversation, "-"]
     _, second, _ = demo.run(tool, "one two three", *resume)
     again = provider.meter(meter.raw)
-    assert next(filter(None, map(provider.session_id, second))) == conversation
+    assert next(filter(None, map(provider.conversation_id, second))) == conversation
     assert sum(again.count(event) or 0 for event in second) == counted > 100
     assert not meter.cost_usd
 
