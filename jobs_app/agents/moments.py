@@ -79,7 +79,8 @@ IN_A_WHILE = re.compile(
 
 
 IN_HOURS = re.compile(
-    r"[\s:]*in\s+(?:(\d{1,2}) days?,?\s+)?(\d{1,3}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(?![\d:]|\s?[ap]\.?m)",
+    r"[\s:]*in\s+(?:(\d{1,2}) days?,?\s+)?(\d{1,3}):(\d{2})(?::(\d{2})(?:\.\d+)?)?"
+    r"(?![\d:]|\s?[ap]\.?m)",
     re.IGNORECASE,
 )
 
