@@ -222,3 +222,26 @@ def test_no_form_of_the_tools_words_is_a_prompt(make_session, text):
     transcript.append([NewMessage(session.pk, session.provider, "user", events.own(event).raw)])
     assert 'class="entry prompt"' not in page(session)
     assert "U+001B" not in terminal(session)
+
+
+def said(text):
+    block = {"type": "text", "text": text}
+    return {"type": "assistant", "message": {"role": "assistant", "content": [block]}}
+
+
+@pytest.mark.parametrize(
+    ("texts", "answer", "shown"),
+    [
+        (["I read 421 files."], "42", 1),
+        (["The answer.", "And a word more."], "The answer.", 0),
+        (["The answer.", "And a word more."], "The answer.\n\nAnd a word more.", 0),
+    ],
+)
+def test_an_answer_is_told_again_only_where_nobody_said_it(make_session, texts, answer, shown):
+    session = make_session()
+    stream = [*map(said, texts), {"type": "result", "subtype": "success", "result": answer}]
+    kinds = [*("assistant" for _ in texts), "result"]
+    told = zip(kinds, stream, strict=True)
+    rows = [NewMessage(session.pk, session.provider, k, events.own(e).raw) for k, e in told]
+    transcript.append(rows)
+    assert page(session).count('class="entry text"') == len(texts) + shown
