@@ -39,7 +39,7 @@ RULES = (
     Rule(verdicts.TOO_LONG, "prompt is too long", codes=("prompt_too_long",)),
     Rule(
         "{tool} stopped at a limit of this host's settings ({words}): queue a prompt to continue.",
-        codes=("error_max_turns", "error_max_budget_usd"),
+        codes=("error_max_turns", "error_max_budget_usd", "max_turns"),
     ),
     Rule("The model refused this prompt: rephrase it.", codes=("refusal",)),
     Rule(verdicts.ANSWER_TOO_LONG, "output token maximum", codes=("max_tokens",)),
@@ -230,13 +230,26 @@ def _spoken(data: dict[str, Any]) -> str:
     return " ".join(str(block.get("text", "")) for block in blocks if isinstance(block, dict))
 
 
-UNDONE = ("tool_deferred", "aborted_tools", "aborted_streaming")
+UNDONE = (
+    "aborted_streaming",
+    "aborted_tools",
+    "blocking_limit",
+    "image_error",
+    "max_turns",
+    "model_error",
+    "prompt_too_long",
+    "rapid_refill_breaker",
+    "tool_deferred",
+)
 """Why a turn ended that reports no error and yet was not done."""
 
 
 def _is_success(result: dict[str, Any]) -> bool:
+    """A result without `is_error` is judged by its subtype; one that names an error is none."""
     reasons = (result.get("terminal_reason"), result.get("stop_reason"))
-    return result.get("is_error") is False and not any(reason in UNDONE for reason in reasons)
+    subtype, is_error = str(result.get("subtype") or ""), result.get("is_error")
+    claims = is_error is False or (is_error is None and subtype == "success")
+    return claims and not subtype.startswith("error") and not any(r in UNDONE for r in reasons)
 
 
 def _words(result: dict[str, Any]) -> str:
@@ -246,8 +259,9 @@ def _words(result: dict[str, Any]) -> str:
     if result.get("is_error") is False:
         named = deferred if isinstance(deferred, dict) else {}
         call = {"tool_name": named.get("name"), "tool_input": named.get("input")}
-        return _described(call) if named else ""
-    if isinstance(said, str):
+        if named:
+            return _described(call)
+    elif isinstance(said, str):
         return said
     return " ".join(map(str, errors)) if isinstance(errors, list) else ""
 

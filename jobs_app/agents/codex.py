@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,10 @@ class CodexObserver:
         if self._is_another_conversation:
             return verdicts.failure([], Signs(""), name, turn, Rule(verdicts.CONVERSATION_GONE))
         if self._complaint is not None:
-            return verdicts.failure(RULES, _signs(self._complaint), name, turn)
+            signs = _signs(self._complaint)
+            if signs.limited_until is None:  # told with a retry, and not again at the end
+                signs = replace(signs, limited_until=_signs(self._said_ahead).limited_until)
+            return verdicts.failure(RULES, signs, name, turn)
         if exit_code == 1 and self._said_ahead:
             return verdicts.failure(RULES, _signs(self._said_ahead), name, turn)
         otherwise = verdicts.UNKNOWN if self._thread is not None else verdicts.NOT_STARTED
@@ -202,8 +206,11 @@ class CodexObserver:
 
 
 def _message(error: Any) -> str:
-    message = error.get("message") if isinstance(error, dict) else None
-    return str(message or "")
+    """An error's words: its message, the error within it, or the error itself if it is a text."""
+    if not isinstance(error, dict):
+        return error if isinstance(error, str) else ""
+    message = error.get("message")
+    return str(message) if message else _message(error.get("error"))
 
 
 def _signs(message: str) -> Signs:

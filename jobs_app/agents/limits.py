@@ -17,6 +17,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from jobs_app.agents.moments import named_moment
@@ -25,12 +26,19 @@ LONGEST = timedelta(days=31)
 """A limit that claims to last longer is not believed."""
 
 LIMIT_WORDS = (
-    r"rate.?limit|usage limit|limit reached|hit your .{0,40}limit|too many requests"
-    r"|out of .{0,20}usage"
+    r"rate.?limit|usage (?:limit|cap)|limit reached|too many requests|out of .{0,20}usage"
+    r"|(?:hit|reached|exceeded|used up) (?:your|the) .{0,40}(?:hour|daily|weekly|session|usage) ?"
+    r"limit|hit your .{0,40}limit|(?:hour|daily|weekly|monthly|session) limit (?:exceeded|is up)"
 )
 
-EPOCH = re.compile(r"(?:reached\||\b(?:again|resets?)(?: at| on)? )(\d{10,13})\b", re.IGNORECASE)
-ANCHOR = re.compile(r"\b(?:again|resets?|retry(?:ing)?|wait|until|available)\b", re.IGNORECASE)
+EPOCH = re.compile(
+    r"(?:reached\||\b(?:again|resets?)(?:[_ ]?(?:at|on))?\W{1,3})(\d{10,13})\b", re.IGNORECASE
+)
+ANCHOR = re.compile(
+    r"\b(?:again|resets?|resetting|retry(?:ing)?|wait|until|available|back|continue|lifted"
+    r"|refresh(?:es|ed)?|renew(?:s|ed)?|restored|resumes?|(?<=reset-)(?:requests|tokens))\b",
+    re.IGNORECASE,
+)
 SENTENCE_END = re.compile(r"[!?;|·∙•\n]|\.(?=\s|$)")
 DOTTED = re.compile(
     r"\b(?:([ap])\.\s?m\.|(jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
@@ -45,10 +53,26 @@ WORDS_LIMIT = 80
 
 NAME_LIMIT = 100
 
-RETRY_AFTER = re.compile(r"\bretry[-_ ]after\W{1,3}(\d+)\b(?!\s?[a-z:/-])", re.IGNORECASE)
+RETRY_AFTER = re.compile(
+    r"\bretry[-_ ]after(?P<unit>[-_ ]ms)?\W{1,3}(?P<number>\d+)\b(?!\s?[a-z:/-])", re.IGNORECASE
+)
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
-MOMENTS = ("resets_at", "resetsAt", "reset_at", "resetAt")
-WHILES = ("resets_in_seconds", "reset_after_seconds", "retry_after_seconds", "retry_after")
+MOMENTS = ("resets_at", "resetsAt", "reset_at", "resetAt", "resets_at_ms")
+WHILES = (
+    "resets_in_seconds",
+    "reset_after_seconds",
+    "retry_after_seconds",
+    "retry_after",
+    "retryDelay",
+)
+MILLISECONDS = ("resets_in_ms", "retry_after_ms")
+WRAPPERS = ("error", "detail", "details", "response", "body")
+"""Fields in which the object that tells stands inside another."""
+
+DEEPEST = 5
+OBJECTS_LIMIT = 20
+"""Objects in a text, or in a list, that are looked at."""
 
 
 def limit_end(told: Any, now: datetime) -> datetime | None:
@@ -88,29 +112,42 @@ class Windows:
 
 def embedded_object(text: str) -> dict[str, Any]:
     """The JSON object in a text, such as the body of a server's answer; empty without one."""
-    start = text.find("{")
-    try:
-        found = json.JSONDecoder().raw_decode(text, start)[0] if start >= 0 else {}
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    for start in islice(re.finditer("{", text), OBJECTS_LIMIT):
+        try:
+            found = json.JSONDecoder().raw_decode(text, start.start())[0]
+        except RecursionError:
+            return {}
+        except ValueError:
+            continue
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def _in_object(told: dict[str, Any], now: datetime) -> Iterator[datetime | None]:
-    """The exact fields first, the words last; of the object itself and of its `error`."""
-    nested = told.get("error")
-    for data in (told, nested if isinstance(nested, dict) else {}):
+    """The exact fields first, the words last; of the object itself and of those inside it."""
+    for data in _nested(told):
         for key in MOMENTS:
             yield _believed(_from_epoch(data.get(key)) or _from_date(data.get(key), now), now)
         for key in WHILES:
-            yield _believed(_from_seconds(data.get(key), now), now)
+            yield _believed(_from_while(data.get(key), now), now)
+        for key in MILLISECONDS:
+            yield _believed(_from_seconds(data.get(key), now, 1000), now)
         if isinstance(words := data.get("message"), str):
-            yield _in_words(words, now)
+            yield limit_end(words, now)
+
+
+def _nested(told: dict[str, Any], depth: int = 0) -> Iterator[dict[str, Any]]:
+    yield told
+    for key in WRAPPERS:
+        held = told.get(key)
+        for inner in held[:OBJECTS_LIMIT] if isinstance(held, list) else [held]:
+            if isinstance(inner, dict) and depth < DEEPEST:
+                yield from _nested(inner, depth + 1)
 
 
 def _in_words(text: str, now: datetime) -> datetime | None:
     """The last of the moments that a text names."""
-    start = text[:TEXT_LIMIT]
+    start = ESCAPES.sub("", text[:TEXT_LIMIT])
     found = (_believed(moment, now) for read in READERS for moment in read(start, now))
     return max(filter(None, found), default=None)
 
@@ -124,7 +161,10 @@ def _epochs(text: str, now: datetime) -> Iterator[datetime | None]:
 
 
 def _retry_after(text: str, now: datetime) -> Iterator[datetime | None]:
-    return (_from_seconds(found[1], now) for found in RETRY_AFTER.finditer(text))
+    return (
+        _from_seconds(found["number"], now, 1000 if found["unit"] else 1)
+        for found in RETRY_AFTER.finditer(text)
+    )
 
 
 def _named(text: str, now: datetime) -> Iterator[datetime | None]:
@@ -149,9 +189,18 @@ def _from_date(value: Any, now: datetime) -> datetime | None:
     return named_moment(value[:WORDS_LIMIT], now) if isinstance(value, str) else None
 
 
-def _from_seconds(value: Any, now: datetime) -> datetime | None:
+def _from_while(value: Any, now: datetime) -> datetime | None:
+    """A number of seconds, or words such as "34s"."""
+    return _from_seconds(value, now) or _from_date(value, now)
+
+
+def _from_seconds(value: Any, now: datetime, parts: int = 1) -> datetime | None:
+    """So many seconds from now; `parts` is how many of the unit make a second."""
     number = _number(value)
-    return now + timedelta(seconds=number) if number is not None and 0 < number < 10**8 else None
+    if number is None or not 0 < number < 10**11:
+        return None
+    seconds = number / parts
+    return now + timedelta(seconds=seconds) if seconds < 10**8 else None
 
 
 def _number(value: Any) -> float | None:

@@ -24,7 +24,9 @@ DATES = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})",
-        r"\b(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4})\b",
+        r"\b(?P<year>\d{4})/(?P<month>\d{1,2})/(?P<day>\d{1,2})\b",
+        r"\b(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})\b",
+        r"(?<![\d/])(?P<month>\d{1,2})/(?P<day>\d{1,2})(?:/(?P<year>\d{4}|\d{2}))?(?![\d/])",
         rf"\b{MONTH}\s+{DAY}(?!\s?[ap]\.?m\b){YEAR}",
         rf"\b{DAY}\s+(?:of\s+)?{MONTH}{YEAR}",
     )
@@ -46,18 +48,25 @@ SHORT_ZONES = {
     **dict.fromkeys(("ET", "EST", "EDT"), "America/New_York"),
     **dict.fromkeys(("CET", "CEST"), "Europe/Berlin"),
     "BST": "Europe/London",
+    "BRT": "America/Sao_Paulo",
+    "IST": "Asia/Kolkata",
+    "JST": "Asia/Tokyo",
+    "KST": "Asia/Seoul",
+    "SGT": "Asia/Singapore",
+    **dict.fromkeys(("AEST", "AEDT"), "Australia/Sydney"),
 }
 ZONE = re.compile(
     r"(?<=\d)Z\b"
-    r"|(?:\b(?i:UTC|GMT)|(?<=:\d\d)(?:\.\d+)?)\s?"
-    r"(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?(?![\d-])"
+    r"|(?:\b(?i:UTC|GMT)|(?<=:\d\d)(?:\.\d+)?|(?<=\())\s?\(?"
+    r"(?P<sign>[+\u2212-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?(?![\d-])"
     rf"|\b(?P<short>(?i:UTC|GMT)|{'|'.join(SHORT_ZONES)})\b"
     r"|(?P<place>\b[A-Za-z_]+(?:/[\w+-]+)+)"
 )
 
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 AMOUNT = (
-    r"(\d+(?:\.\d+)?|an?\b|one\b)\s?"
+    rf"(\d{{1,3}}(?:,\d{{3}})+|\d+(?:\.\d+)?|half an\b|an?\b|(?:{'|'.join(NUMBERS)})\b)\s?"
     r"(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)"
     r"(?![a-z])"
 )
@@ -69,12 +78,28 @@ IN_A_WHILE = re.compile(
 )
 
 
+IN_HOURS = re.compile(
+    r"[\s:]*in\s+(?:(\d{1,2}) days?,?\s+)?(\d{1,3}):(\d{2})(?::(\d{2})(?:\.\d+)?)?"
+    r"(?![\d:]|\s?[ap]\.?m)",
+    re.IGNORECASE,
+)
+
+
 def named_moment(words: str, now: datetime) -> datetime | None:
     """The moment that these words begin with or hold, None if they name none.
 
     A time without a zone is the host's.
     """
-    return _after_a_while(words, now) or _at_a_clock(words, now)
+    return _after_hours(words, now) or _after_a_while(words, now) or _at_a_clock(words, now)
+
+
+def _after_hours(words: str, now: datetime) -> datetime | None:
+    """For a while that is written as a clock would show it: "in 1 day, 02:30:00"."""
+    found = IN_HOURS.match(words)
+    if not found:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return now + timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
 def _after_a_while(words: str, now: datetime) -> datetime | None:
@@ -86,7 +111,11 @@ def _after_a_while(words: str, now: datetime) -> datetime | None:
 
 
 def _number(amount: str) -> float:
-    return float(amount) if amount[0].isdigit() else 1
+    """Digits, or words such as "an" and "two"."""
+    if amount[0].isdigit():
+        return float(amount.replace(",", ""))
+    lower = amount.lower()
+    return 0.5 if lower.startswith("half") else NUMBERS.index(lower) + 1 if lower in NUMBERS else 1
 
 
 def _unit(name: str) -> float:
@@ -131,8 +160,10 @@ def _date(parts: dict[str, str | None], today: date) -> date:
     """A date without a year is the one that is nearest to today."""
     name, day = parts.get("name"), int(parts["day"] or 0)
     month = MONTHS.index(name[:3].lower()) + 1 if name else int(parts["month"] or 0)
-    if parts["year"]:
-        return date(int(parts["year"]), month, day)
+    if not name and month > 12 >= day:  # as written where the day comes first
+        month, day = day, month
+    if year := int(parts["year"] or 0):
+        return date(year if year > 99 else 2000 + year, month, day)
     years = (today.year, today.year - 1, today.year + 1)
     return min(_existing(years, month, day), key=lambda found: abs(found - today))
 
@@ -175,7 +206,7 @@ def _known_zone(match: re.Match[str]) -> tzinfo | None:
     try:
         if match["sign"]:
             offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"] or 0))
-            return timezone(-offset if match["sign"] == "-" else offset)
+            return timezone(offset if match["sign"] == "+" else -offset)
         return ZoneInfo(SHORT_ZONES.get(name, name))
     except (KeyError, ValueError, OSError):  # no such zone, or not a zone's name
         return None

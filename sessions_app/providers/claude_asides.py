@@ -6,7 +6,7 @@ Those that were never recorded are read as its SDK (0.2.187) declares them.
 from datetime import UTC, datetime
 from typing import Any
 
-from sessions_app.providers.claude_notices import said, system
+from sessions_app.providers.claude_notices import said, system, words
 from sessions_app.providers.claude_tools import call_form
 from sessions_app.providers.reading import (
     Show,
@@ -38,7 +38,9 @@ def _rate_limit(data: dict[str, Any], project_path: str) -> list[Shape]:
 
 def _moment(seconds: int) -> str:
     try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return datetime.fromtimestamp(
+            seconds / 1000 if seconds >= 10**11 else seconds, UTC
+        ).strftime("%Y-%m-%d %H:%M UTC")
     except (OverflowError, OSError, ValueError):
         return "a time that cannot be read"
 
@@ -48,9 +50,11 @@ def _conversation_reset(data: dict[str, Any], project_path: str) -> list[Shape]:
 
 
 def _login(data: dict[str, Any], project_path: str) -> list[Shape]:
-    output = "\n".join(map(pretty, optional(data, "output", list, [])))
-    if string(data, "error"):
-        return [Notice(f"Login: {string(data, 'error')}", "warning", detail=output)]
+    lines: list[Any] = optional(data, "output", list, [data.get("output") or ""])
+    output = "\n".join(map(pretty, lines))
+    if data.get("error"):
+        error = words(data, "error") or pretty(data["error"])
+        return [Notice(f"Login: {error}", "warning", detail=output)]
     is_busy = data.get("isAuthenticating") is True
     return [Notice("Logging in…" if is_busy else "Login: ready", detail=output)]
 
@@ -70,12 +74,12 @@ def _request(data: dict[str, Any], project_path: str) -> list[Shape]:
         form = call_form(tool, arguments(request.get("input")), project_path)
         return [Notice(f"Permission is asked for {form}")]
     about = string(request, "subtype").replace("_", " ")
-    return [Notice(f"Request: {about or 'of no kind'}", detail=said(request))]
+    return [Notice(": ".join(filter(None, ["Request", about or "of no kind", said(request)])))]
 
 
 def _answer(data: dict[str, Any], project_path: str) -> list[Shape]:
     response: dict[str, Any] = optional(data, "response", dict, {})
-    error = string(response, "error")
+    error = words(response, "error")
     return [Notice(f"A request failed: {error}", "warning")] if error else []
 
 
@@ -91,6 +95,10 @@ def _attachment(data: dict[str, Any], project_path: str) -> list[Shape]:
         outcome = string(held, "type").removeprefix("hook_").replace("_", " ")
         return [Notice(f"Hook {hook}: {outcome}", detail=string(held, "stdout"))]
     return [Notice(f"Attached: {relative_path(name, project_path)}")] if name else []
+
+
+def _error(data: dict[str, Any], project_path: str) -> list[Shape]:
+    return [Notice(said(data) or "An error without its words.", "warning")]
 
 
 def _nothing(data: dict[str, Any], project_path: str) -> list[Shape]:
@@ -111,12 +119,15 @@ EVENTS: dict[str, Show] = {
     "control_response": _answer,
     "conversation_reset": _conversation_reset,
     "cost-state": _nothing,
+    "error": _error,
     "keep_alive": _nothing,
     "last-prompt": _nothing,
     "mode": _nothing,
+    "ping": _nothing,
     "prompt_suggestion": _suggestion,
     "queue-operation": _nothing,
     "rate_limit_event": _rate_limit,
+    "session_state_changed": _nothing,
     "system": system,
     "tool_progress": _nothing,
     "tool_use_summary": _summary,

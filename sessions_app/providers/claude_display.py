@@ -109,7 +109,7 @@ def _model(data: dict[str, Any]) -> str:
 
 def _origin(data: dict[str, Any]) -> str:
     """Who said what a `user` event holds, where it tells: "task-notification", for one."""
-    return string(optional(data, "origin", dict, {}), "kind")
+    return string(data, "origin") or string(optional(data, "origin", dict, {}), "kind")
 
 
 def _image(block: dict[str, Any], data: dict[str, Any], project_path: str) -> list[Shape]:
@@ -198,7 +198,11 @@ def _failure(data: dict[str, Any]) -> Error:
     if string(data, "terminal_reason") in ABORTED:
         return Error("The agent was interrupted.", detail=said)
     subtype = string(data, "subtype").replace("_", " ")
-    return Error(optional(data, "result", str, "") or said or f"The agent failed: {subtype}.")
+    return Error(
+        optional(data, "result", str, "")
+        or said
+        or f"The agent failed: {subtype or 'it does not say why'}."
+    )
 
 
 def _denial(denial: dict[str, Any], project_path: str) -> str:

@@ -23,7 +23,7 @@ from sessions_app.providers.shapes import Notice, Shape
 def system(data: dict[str, Any], project_path: str) -> list[Shape]:
     """What a `system` event of any subtype shows."""
     subtype = string(data, "subtype")
-    if not subtype:
+    if not subtype and not said(data):
         raise Malformed("subtype")
     return [] if subtype in QUIET else [NOTICES.get(subtype, _other)(data)]
 
@@ -34,10 +34,18 @@ def _other(data: dict[str, Any]) -> Notice:
     return Notice(said(data) or name, detail=pretty(data))
 
 
+SAYING = ("message", "content", "text", "summary", "error")
+
+
 def said(data: dict[str, Any]) -> str:
     """An event's words, whichever field holds them."""
-    keys = ("message", "content", "text", "summary", "error")
-    return next(filter(None, (string(data, key) for key in keys)), "")
+    return next(filter(None, (words(data, key) for key in SAYING)), "")
+
+
+def words(data: dict[str, Any], key: str) -> str:
+    """The text in a field, or in the object that stands there."""
+    inner: dict[str, Any] = optional(data, key, dict, {})
+    return string(data, key) or next(filter(None, (string(inner, k) for k in SAYING)), "")
 
 
 def _init(data: dict[str, Any]) -> Notice:
@@ -95,12 +103,13 @@ def _background_tasks(data: dict[str, Any]) -> Notice:
 
 def _status(data: dict[str, Any]) -> Notice:
     mode, status = string(data, "permissionMode"), string(data, "status")
-    match string(data, "compact_result"):
-        case "failed":
-            why = string(data, "compact_error") or "the tool does not say why"
-            return Notice(f"Compaction failed: {why}", "warning")
-        case "success":
-            return Notice("The conversation was compacted.")
+    compacted, error = string(data, "compact_result"), words(data, "compact_error")
+    if compacted == "success":
+        return Notice("The conversation was compacted.")
+    if compacted or error:
+        how = compacted if compacted and compacted != "error" else "failed"
+        why = error or words(data, "error") or "the tool does not say why"
+        return Notice(f"Compaction {how}: {why}", "warning")
     if status == "compacting":
         return Notice("Compacting the conversation…")
     about = f"Permission mode: {mode}" if mode else "Ready"

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 
 from sessions_app.providers.shapes import Notice
 
-OPENING = re.compile(r"\s{0,100}<([a-z-]{1,40})>")
+OPENING = re.compile(r"\s{0,100}<([a-z_-]{1,40})(?:\s[^<>]{0,200})?>")
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 FAILED = {"error", "errored", "failed", "killed"}
 
 
@@ -35,7 +36,7 @@ def _task(text: str) -> Notice:
 
 
 def _output(text: str) -> Notice:
-    return Notice(_bare(text) or "The command said nothing.")
+    return Notice(COLOURS.sub("", _bare(text)) or "The command said nothing.")
 
 
 def _shell_output(text: str) -> Notice:
@@ -60,8 +61,11 @@ TAGS: Mapping[str, Callable[[str], Notice]] = {
     "bash-input": _shell,
     "bash-stderr": _shell_output,
     "bash-stdout": _shell_output,
+    "command-args": _command,
     "command-message": _command,
     "command-name": _command,
+    "ide_opened_file": _folded("The editor told which file is open."),
+    "ide_selection": _folded("The editor told what is selected."),
     "local-command-caveat": _folded("What follows was said by commands of the tool."),
     "local-command-stderr": _output,
     "local-command-stdout": _output,
@@ -79,4 +83,4 @@ def _inner(text: str, tag: str) -> str:
 def _bare(text: str) -> str:
     """The text without the tag that it begins with."""
     tag = _tag(text)
-    return text.replace(f"<{tag}>", "", 1).replace(f"</{tag}>", "", 1).strip()
+    return OPENING.sub("", text, count=1).replace(f"</{tag}>", "", 1).strip()

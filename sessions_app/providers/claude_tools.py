@@ -76,10 +76,10 @@ def _untold(tool: str, given: dict[str, Any]) -> dict[str, Any]:
 def summary(tool: str, given: dict[str, Any], project_path: str) -> str:
     """The one argument that says most; "" if there is none."""
     if tool == QUESTIONS:
-        return "\n\n".join(map(_question, objects(given, "questions")))
+        return "\n\n".join(map(_question, _questions(given)))
     texts = [key for key, value in given.items() if isinstance(value, str)]
     key = KEY_ARGUMENTS.get(tool) or next(iter(texts), "")
-    value = string(given, key)
+    value = string(given, key) or next((given[name] for name in texts), "")
     if key in PATH_ARGUMENTS:
         return relative_path(value, project_path)
     directory = string(given, "path")
@@ -88,11 +88,21 @@ def summary(tool: str, given: dict[str, Any], project_path: str) -> str:
     return value
 
 
+def _questions(given: dict[str, Any]) -> list[dict[str, Any]]:
+    """All questions, or the one that stands by itself."""
+    held = given.get("questions", given)
+    return [held] if isinstance(held, dict) and held else objects(given, "questions")
+
+
 def _question(question: dict[str, Any]) -> str:
     """A question and its choices, a line each."""
+    options: list[Any] = optional(question, "options", list, [])
     choices = [
-        ": ".join(filter(None, [string(option, "label"), string(option, "description")]))
-        for option in objects(question, "options")
+        option
+        if isinstance(option, str)
+        else ": ".join(filter(None, [string(option, "label"), string(option, "description")]))
+        for option in options
+        if isinstance(option, str | dict)
     ]
     several = " (several may be chosen)" if question.get("multiSelect") is True else ""
     return "\n".join([string(question, "question") + several, *(f"- {c}" for c in choices)])

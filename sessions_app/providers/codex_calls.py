@@ -39,12 +39,17 @@ SPLIT_LIMIT = 20_000
 
 def _command(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
     """Called Bash, as Claude Code calls it, so that commands look alike everywhere."""
-    command = _without_shell(required(item, "command", str))
     if not has_ended:
+        command = _without_shell(_told_command(item))
         return [_call(item, "Bash", command, {"command": command})]
     exit_code = whole(item, "exit_code")
     output = optional(item, "aggregated_output", str, "")
     return [_outcome(item, output, exit_code=exit_code, failed=bool(exit_code))]
+
+
+def _told_command(item: dict[str, Any]) -> str:
+    words: list[Any] = optional(item, "command", list, [])
+    return shlex.join(filter(_is_text, words)) or required(item, "command", str)
 
 
 def _without_shell(command: str) -> str:
@@ -143,7 +148,7 @@ def _web_search(item: dict[str, Any], has_ended: bool, project_path: str) -> lis
     if not has_ended:
         return [call]
     links = tuple(Link(url) for url in [string(action, "url")] if url)
-    text = "" if links else f"Searched for: {call.summary}"
+    text = "" if links or not call.summary else f"Searched for: {call.summary}"
     return [call, replace(_outcome(item, text), links=links)]
 
 

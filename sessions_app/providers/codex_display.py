@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sessions_app.providers import codex_history
+from sessions_app.providers import codex_history, contents
 from sessions_app.providers.codex_calls import CALLS, ShowItem
 from sessions_app.providers.events import parse_stored
 from sessions_app.providers.reading import (
@@ -52,7 +52,8 @@ def _turn_failed(data: dict[str, Any], project_path: str) -> list[Shape]:
 
 def _error(data: dict[str, Any], project_path: str) -> list[Shape]:
     """A retry, or the text that `turn.failed` will repeat: not an error by itself."""
-    return [Notice(_server_message(required(data, "message", str)), level="warning")]
+    error: dict[str, Any] = optional(data, "error", dict, data)
+    return [Notice(_server_message(required(error, "message", str)), level="warning")]
 
 
 def _server_message(raw: str) -> str:
@@ -75,11 +76,15 @@ def _item(data: dict[str, Any], project_path: str) -> list[Shape]:
 
 
 def _message(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
-    return [Text(required(item, "text", str))]
+    return [Text(string(item, "text") or _content(item) or required(item, "text", str))]
+
+
+def _content(item: dict[str, Any]) -> str:
+    return contents.read(item.get("content") or item.get("summary")).text
 
 
 def _reasoning(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
-    text = required(item, "text", str)
+    text = string(item, "text") or _content(item)
     return [Thinking(text)] if text.strip() else []
 
 

@@ -51,7 +51,7 @@ def _add(found: Content, block: Any) -> None:
 def _reader(kind: str, block: dict[str, Any]) -> "Reader":
     if kind in READERS:
         return READERS[kind]
-    if kind.endswith("error") or "error_code" in block:
+    if kind.endswith("error") or "error_code" in block or (not kind and block.get("error")):
         return _error
     if "stdout" in block or "stderr" in block:
         return _output
@@ -126,8 +126,9 @@ def _file(what: str, media_type: str) -> str:
 
 
 def _error(found: Content, block: dict[str, Any]) -> None:
-    code = string(block, "error_code").replace("_", " ")
-    said = string(block, "error_message") or string(block, "message")
+    inner: dict[str, Any] = optional(block, "error", dict, block)
+    code = string(inner, "error_code").replace("_", " ")
+    said = string(inner, "error_message") or string(inner, "message") or string(block, "error")
     found.texts.append(": ".join(filter(None, [code, said])) or pretty(_shortened(block)))
     found.failed = True
 

@@ -131,3 +131,117 @@ def test_a_page_that_begins_with_the_end_of_a_turn_does_not_repeat_its_answer(se
     transcript.append([NewMessage(session.pk, session.provider, "user", x.raw) for x in more])
     html = page(session)
     assert "End of turn" in html and "Tests pass." not in html
+
+
+def result(content):
+    return {"type": "user", "message": {"role": "user", "content": [content]}}
+
+
+def call(name, **given):
+    block = {"type": "tool_use", "id": "t", "name": name, "input": given}
+    return {"type": "assistant", "message": {"role": "assistant", "content": [block]}}
+
+
+def status(**told):
+    return {"type": "system", "subtype": "status", "status": None, **told}
+
+
+def ended(**item):
+    return {"type": "item.completed", "item": {"id": "item_0", **item}}
+
+
+SAID = {"message": "it is down"}
+ODD = [
+    ("claude-code", status(compact_result="failed", compact_error=SAID), "failed: it is down"),
+    ("claude-code", status(compact_result="aborted"), "Compaction aborted"),
+    ("claude-code", status(compact_error="too long"), "Compaction failed: too long"),
+    ("claude-code", {"type": "system", "message": "it is down"}, "it is down"),
+    ("claude-code", {"type": "system", "subtype": "new_one", "message": {"text": "hi!"}}, "hi!"),
+    ("claude-code", {"type": "auth_status", "error": SAID}, "Login: it is down"),
+    ("claude-code", {"type": "auth_status", "error": 5, "output": "x"}, "Login: 5"),
+    ("claude-code", {"type": "error", "error": SAID}, "it is down"),
+    (
+        "claude-code",
+        {"type": "control_response", "response": {"error": SAID}},
+        "A request failed: it is down",
+    ),
+    (
+        "claude-code",
+        {"type": "control_request", "request": {"subtype": "elicitation", "message": "Token?"}},
+        "Request: elicitation: Token?",
+    ),
+    (
+        "claude-code",
+        {"type": "rate_limit_event", "rate_limit_info": {"resetsAt": 1795446000000}},
+        "2026-11-23 15:00 UTC",
+    ),
+    (
+        "claude-code",
+        result({"type": "tool_result", "tool_use_id": "t", "content": {"error": SAID}}),
+        "failed it is down",
+    ),
+    ("claude-code", call("Bash", script="make all"), "* Bash make all"),
+    ("claude-code", call("AskUserQuestion", question="Which?", options=["A", "B"]), "- B"),
+    ("claude-code", call("AskUserQuestion", questions={"question": "Which?"}), "Which?"),
+    ("codex-cli", {"type": "error", "error": SAID}, "it is down"),
+    ("codex-cli", ended(type="agent_message", content=[{"type": "text", "text": "hi!"}]), "hi!"),
+    ("codex-cli", ended(type="reasoning", summary=["hi!"]), "~ hi!"),
+    (
+        "codex-cli",
+        ended(type="command_execution", aggregated_output="out", exit_code=2),
+        "failed with exit code 2 out",
+    ),
+    (
+        "codex-cli",
+        {"type": "item.started", "item": {"type": "command_execution", "command": ["make", "a b"]}},
+        "* Bash make 'a b'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("provider", "event", "told"), ODD)
+def test_an_event_of_an_odd_form_is_told_in_its_words(make_session, provider, event, told):
+    session, line = make_session(provider=provider), events.own(event)
+    kind = PROVIDERS[provider].classify(event)
+    transcript.append([NewMessage(session.pk, provider, kind, line.raw)])
+    assert told in " ".join(terminal(session).split())
+    assert "Unknown event" not in words(page(session))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<task-notification id="3"><summary>It ended</summary></task-notification>',
+        "<command-args>x</command-args><command-name>/cost</command-name>",
+        "<ide_opened_file>The user opened x</ide_opened_file>",
+        "<local-command-stdout>\x1b[1mBold\x1b[22m</local-command-stdout>",
+    ],
+)
+def test_no_form_of_the_tools_words_is_a_prompt(make_session, text):
+    session, event = make_session(), result({"type": "text", "text": text})
+    transcript.append([NewMessage(session.pk, session.provider, "user", events.own(event).raw)])
+    assert 'class="entry prompt"' not in page(session)
+    assert "U+001B" not in terminal(session)
+
+
+def said(text):
+    block = {"type": "text", "text": text}
+    return {"type": "assistant", "message": {"role": "assistant", "content": [block]}}
+
+
+@pytest.mark.parametrize(
+    ("texts", "answer", "shown"),
+    [
+        (["I read 421 files."], "42", 1),
+        (["The answer.", "And a word more."], "The answer.", 0),
+        (["The answer.", "And a word more."], "The answer.\n\nAnd a word more.", 0),
+    ],
+)
+def test_an_answer_is_told_again_only_where_nobody_said_it(make_session, texts, answer, shown):
+    session = make_session()
+    stream = [*map(said, texts), {"type": "result", "subtype": "success", "result": answer}]
+    kinds = [*("assistant" for _ in texts), "result"]
+    told = zip(kinds, stream, strict=True)
+    rows = [NewMessage(session.pk, session.provider, k, events.own(e).raw) for k, e in told]
+    transcript.append(rows)
+    assert page(session).count('class="entry text"') == len(texts) + shown

@@ -371,3 +371,40 @@ def test_no_stream_can_break_the_judgement(provider, seen, code, stderr):
     verdict = judge(provider, seen, code, stderr)
     assert isinstance(verdict.outcome, Outcome)
     assert verdict.outcome is Outcome.SUCCEEDED or verdict.error
+
+
+UNDONE = [
+    {"subtype": "error_max_turns"},
+    {"subtype": "error_during_execution"},
+    *({"subtype": "success", "terminal_reason": r} for r in ("max_turns", "model_error")),
+    {"subtype": "success", "terminal_reason": "prompt_too_long"},
+]
+
+
+@pytest.mark.parametrize("told", UNDONE)
+def test_a_result_that_names_an_error_is_no_success_though_its_flag_says_so(told):
+    seen = [{"type": "result", "is_error": False, "num_turns": 1, "result": "done", **told}]
+    assert judge("claude-code", seen, 0).outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("flag", [{}, {"is_error": None}])
+def test_a_result_without_its_flag_is_judged_by_its_subtype(flag):
+    seen = [{"type": "result", "subtype": "success", "num_turns": 1, "result": "done", **flag}]
+    assert judge("claude-code", seen, 0).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    "error", ["Try again in 20 minutes.", {"error": {"message": "Try again in 20 minutes."}}]
+)
+def test_the_error_of_a_failed_turn_is_read_in_any_form(error):
+    verdict = judge("codex-cli", [{"type": "turn.failed", "error": error}], 1)
+    assert "Try again in 20 minutes" in str(verdict.error)
+
+
+def test_an_end_of_a_limit_that_a_retry_told_counts_where_the_failure_tells_none():
+    seen = [
+        {"type": "error", "message": "Reconnecting... 5/5 (Please try again in 20m)"},
+        {"type": "turn.failed", "error": {"message": "last status: 429 Too Many Requests"}},
+    ]
+    verdict = judge("codex-cli", seen, 1)
+    assert verdict.outcome is Outcome.RATE_LIMITED and verdict.retry_at is not None
