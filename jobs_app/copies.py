@@ -27,14 +27,21 @@ COPY = (
 
 @transaction.atomic
 def refuse_copy() -> None:
-    """Raises ValidationError if this database is a copy with unfinished jobs; the first time, and
-    where nothing could be run twice, what it is is noted."""
+    """Raises ValidationError if this database is a copy with unfinished jobs; where nothing could
+    be run twice, what it is now is noted."""
     here = _identity()
     known = DatabaseIdentity.objects.filter(pk=1).values_list("identity", flat=True).first()
     if known is not None and not _is_same(known, here) and Job.objects.unfinished().exists():
         raise ValidationError(COPY.format(place=_place(known)))
     if known != here:
         _note(here)
+
+
+def note_first() -> None:
+    """Notes what this database is if that is not known yet: when its first prompt is queued, as it
+    may be copied before a worker starts."""
+    if not DatabaseIdentity.objects.exists():
+        _note(_identity())
 
 
 @transaction.atomic
@@ -49,8 +56,8 @@ def adopt() -> int:
     return JobAttempt.objects.open().update(boot_id="")
 
 
-def _note(identity: dict[str, Any]) -> None:
-    DatabaseIdentity.objects.update_or_create(pk=1, defaults={"identity": identity})
+def _note(here: dict[str, Any]) -> None:
+    DatabaseIdentity.objects.update_or_create(pk=1, defaults={"identity": here})
 
 
 def _identity() -> dict[str, Any]:

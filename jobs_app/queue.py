@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs_app import leases
+from jobs_app import copies, leases
 from jobs_app.models import RETRYABLE, Job, JobAttempt, JobQuerySet, JobStatus, SessionHost, Worker
 from sessions_app import changes
 from sessions_app.ids import new_id_after
@@ -49,6 +49,7 @@ def enqueue(
             _require_active(session.pk)
             job.pk = new_id_after(_newest_job(session.pk))
             job.save(force_insert=True)
+            copies.note_first()
             changes.announce(changes.JOBS)
     except IntegrityError:  # deleted at the same moment
         raise ValidationError("This session no longer exists.") from None

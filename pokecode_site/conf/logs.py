@@ -18,6 +18,8 @@ QUOTED_ROW = re.compile(
 )
 
 LINES_A_MINUTE = 100
+LONGEST_MESSAGE = 2000
+"""Characters: a path that a stranger asks for can be much longer."""
 
 
 class LineFormatter(logging.Formatter):
@@ -28,11 +30,15 @@ class LineFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": QUOTED_ROW.sub("", record.getMessage()),
+            "message": _cut(QUOTED_ROW.sub("", record.getMessage())),
         }
         if record.exc_info and not _is_refusal(record):
             entry["traceback"] = QUOTED_ROW.sub("", self.formatException(record.exc_info))
         return json.dumps(entry)
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else f"{message[:LONGEST_MESSAGE]}…"
 
 
 def _is_refusal(record: logging.LogRecord) -> bool:

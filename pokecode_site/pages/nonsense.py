@@ -4,14 +4,14 @@ import logging
 from collections.abc import Callable
 
 from django.contrib.admin.exceptions import DisallowedModelAdminToField
-from django.core.exceptions import TooManyFieldsSent
+from django.core.exceptions import FieldDoesNotExist, TooManyFieldsSent
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse, QueryDict
 
 IMPOSSIBLE = "This request holds a value that cannot be, or too many: go back and correct it.\n"
-REFUSALS = (DataError, OverflowError, DisallowedModelAdminToField)
+REFUSALS = (DataError, OverflowError, DisallowedModelAdminToField, FieldDoesNotExist)
 """How the database, the calendar and the admin refuse a value that got past all checks."""
 
 log = logging.getLogger(__name__)

@@ -20,11 +20,15 @@ PAGE = 100
 SHOWN_PARTS = 300
 """Entries of one message on a page."""
 
+SHOWN_ON_PAGE = 2000
+"""Entries after which a page's further messages are only linked to: each takes its time."""
+
 READING_SECONDS = 1.0
 """Processor time after which a page's further messages are only linked to: ordinary ones of a
 million characters each take less."""
 
 TOO_LATE = Notice("This message is not shown here: those before it took too long.", "warning")
+TOO_MANY = Notice("This message is not shown here: those before it have too many parts.", "warning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,12 @@ def feed(
     touched: dict[Entry, None] = {}
     reader, began = Reader(), time.thread_time()
     for message in messages:
-        is_late = time.thread_time() - began > READING_SECONDS
-        shapes = [TOO_LATE] if is_late else _shapes(message, reader, session.project_path)
+        if time.thread_time() - began > READING_SECONDS:
+            shapes: list[Shape] = [TOO_LATE]
+        elif len(touched) >= SHOWN_ON_PAGE:
+            shapes = [TOO_MANY]
+        else:
+            shapes = _shapes(message, reader, session.project_path)
         touched |= dict.fromkeys(conversation.add(message.pk, message.created_at, shapes))
     return list(touched)
 

@@ -141,6 +141,13 @@ def test_the_encoding_that_a_request_claims_makes_no_difference(charset):
         assert request.GET["next"] == "\\ud800\\x00 AAA-\ufffd"
 
 
+@COMMITTED
+def test_an_empty_field_to_look_a_row_up_by_is_refused(visitor, paths):
+    for path in paths:
+        visitor(path.replace(PLACE, "1"), "_to_field=")
+        visitor(path.replace(PLACE, "1"), fields="_to_field=")
+
+
 def test_a_nul_is_found_nowhere(client, admin_client, session):
     client.cookies["sessionid"] = "aaaaaaaa\0"
     assert client.get("/admin/").status_code == 302  # to the login

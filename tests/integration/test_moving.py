@@ -93,7 +93,8 @@ def full(session):
     Worker.objects.create(host="h", pid=1, version="1", concurrency=1, heartbeat_at=MOMENT)
     SessionHost.objects.create(session=session, host=TEXT)
     ProjectTrust.objects.create(path=TEXT, trusted_by=TEXT, trusted_at=MOMENT)
-    DatabaseIdentity.objects.create(identity={"path": TEXT, "device": 2**62, "inode": 2**62})
+    identity = {"path": TEXT, "device": 2**62, "inode": 2**62}
+    DatabaseIdentity.objects.update_or_create(defaults={"identity": identity})
 
 
 def manage(url: str, *arguments: str) -> None:

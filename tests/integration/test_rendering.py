@@ -1,5 +1,6 @@
 """A conversation as HTML: what is joined, what is cut, and that hostile text stays text."""
 
+import json
 import os
 import re
 import signal
@@ -304,6 +305,15 @@ def test_messages_after_those_that_took_too_long_are_mentioned_and_not_read(sess
     monkeypatch.setattr(rendering, "READING_SECONDS", -1)
     shown = "".join(rendering.html(entry) for entry in rendering.page(session).entries)
     assert shown.count("took too long") == 2 and "second" not in shown
+
+
+def test_messages_after_thousands_of_parts_are_mentioned_and_not_shown(session):
+    blocks = json.dumps([{"type": "text", "text": "a"}] * 3000)
+    event = f'{{"type": "assistant", "message": {{"content": {blocks}}}}}'
+    transcript.append([NewMessage(session.pk, session.provider, "assistant", event)] * 40)
+    page = rendering.page(session)
+    assert len(page.entries) < 2500
+    assert "too many parts" in rendering.html(page.entries[-1])
 
 
 def test_a_giant_message_is_mentioned_and_not_parsed(session):

@@ -63,6 +63,14 @@ def test_a_copy_leaves_the_agents_and_the_prompts_of_its_original_alone(site, tm
         assert stop(worker, signal.SIGTERM) == 0
 
 
+def test_a_copy_made_before_the_first_worker_started_is_refused_too(site, tmp_path):
+    waiting = site.submit(site.session(), "Later.")
+    copy = copied(site, tmp_path)
+    assert_refused(copy, "process_jobs", "--drain")
+    site.drain()
+    assert [each.job(waiting)["status"] for each in (site, copy)] == ["completed", "pending"]
+
+
 def test_what_is_moved_goes_on_and_so_does_a_copy_in_which_nothing_waits(site, tmp_path):
     session = site.session()
     site.submit(session, "Hello")

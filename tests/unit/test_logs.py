@@ -23,6 +23,12 @@ def test_a_record_is_one_printable_line_whatever_it_holds(hostile):
     assert json.loads(line)["message"] == f"path {hostile}"
 
 
+def test_a_long_path_does_not_make_a_long_line():
+    line = render("Not found: %s", "/" * 70_000)
+    assert len(line) < 3000
+    assert json.loads(line)["message"].startswith("Not found: ////")
+
+
 def test_a_traceback_stays_within_its_line():
     try:
         raise ValueError("first\nsecond")
