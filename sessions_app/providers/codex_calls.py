@@ -128,10 +128,19 @@ def _mcp_call(item: dict[str, Any], has_ended: bool, project_path: str) -> list[
     return [_returned(item, item.get("result"))]
 
 
+def _dynamic_call(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
+    """A tool that the client of the app-server offers."""
+    if not has_ended:
+        given = arguments(item.get("arguments"))
+        return [_call(item, required(item, "tool", str), first_text(given), given)]
+    held = {"content": item.get("content_items"), "is_error": item.get("success") is False}
+    return [_returned(item, held)]
+
+
 def _returned(item: dict[str, Any], result: Any) -> ToolResult:
     """What an MCP server answered: blocks, or only a value by a schema."""
     held = result if isinstance(result, dict) else {"content": result}
-    value = held.get("structured_content") or held.get("structuredContent")
+    value = held.get("structured_content", held.get("structuredContent"))
     content = contents.read(held.get("content") or value)
     is_error = held.get("is_error") is True or held.get("isError") is True
     return replace(
@@ -188,6 +197,7 @@ CALLS: dict[str, ShowItem] = {
     "collab_agent_tool_call": _agent_call,
     "collab_tool_call": _agent_call,
     "command_execution": _command,
+    "dynamic_tool_call": _dynamic_call,
     "file_change": _file_change,
     "mcp_tool_call": _mcp_call,
     "web_search": _web_search,

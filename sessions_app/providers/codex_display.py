@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sessions_app.providers import codex_history, contents
+from sessions_app.providers import codex_asides, codex_history, contents
 from sessions_app.providers.codex_calls import CALLS, ShowItem
 from sessions_app.providers.events import parse_stored
 from sessions_app.providers.reading import (
@@ -106,6 +106,7 @@ def _todo_list(item: dict[str, Any], has_ended: bool, project_path: str) -> list
 
 ITEMS: dict[str, ShowItem] = {
     **CALLS,
+    **codex_asides.ITEMS,
     "agent_message": _message,
     "error": _warning,
     "reasoning": _reasoning,

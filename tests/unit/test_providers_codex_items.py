@@ -1,0 +1,82 @@
+"""Codex's items that stand beside its messages, commands and changes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from sessions_app.providers import display_message
+from sessions_app.providers.shapes import Notice, Shape, Text, ToolResult, ToolUse
+from tests import recorded
+
+
+def show(event: dict[str, Any]) -> list[Shape]:
+    return display_message("codex-cli", "assistant", json.dumps(event), recorded.PROJECT)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "shown"),
+    [
+        (
+            "imageView",
+            {"path": f"{recorded.PROJECT}/a.png"},
+            Notice("The agent looked at the picture a.png."),
+        ),
+        (
+            "imageGeneration",
+            {
+                "status": "completed",
+                "revisedPrompt": "A cat",
+                "result": "aGk=",
+                "savedPath": "c.png",
+            },
+            Notice("The agent made a picture: c.png", detail="A cat"),
+        ),
+        (
+            "imageGeneration",
+            {"status": "failed", "result": ""},
+            Notice("The agent could not make a picture.", "warning"),
+        ),
+        ("contextCompaction", {}, Notice("The conversation was compacted.")),
+        ("plan", {"text": "1. Look"}, Text("1. Look")),
+        (
+            "enteredReviewMode",
+            {"review": "current changes"},
+            Notice("A review began: current changes"),
+        ),
+        (
+            "hookPrompt",
+            {"fragments": [{"text": "Be brief.", "hookRunId": "h"}]},
+            Notice("A hook added to the prompt.", detail="Be brief."),
+        ),
+    ],
+)
+def test_an_item_beside_the_conversation_is_told_once_and_in_words(kind, fields, shown):
+    item = {"type": kind, "id": "i", **fields}
+    assert show({"method": "item/started", "params": {"item": item}}) == []
+    assert show({"method": "item/completed", "params": {"item": item}}) == [shown]
+
+
+def test_a_review_ends_with_its_words():
+    item = {"type": "exited_review_mode", "id": "i", "review": "All is well."}
+    assert show({"type": "item.completed", "item": item}) == [
+        Notice("The review has ended."),
+        Text("All is well."),
+    ]
+
+
+@pytest.mark.parametrize("success", [True, False])
+def test_a_tool_of_the_client_is_a_call(success):
+    item = {"type": "dynamicToolCall", "id": "d", "tool": "look", "arguments": {"at": "x"}}
+    assert show({"method": "item/started", "params": {"item": item}}) == [
+        ToolUse("d", "look", "x", {"at": "x"})
+    ]
+    item |= {"contentItems": [{"type": "inputText", "text": "seen"}], "success": success}
+    assert show({"method": "item/completed", "params": {"item": item}}) == [
+        ToolResult("d", "seen", is_error=not success)
+    ]
+
+
+def test_an_answer_of_zero_is_shown():
+    item = {"type": "mcp_tool_call", "id": "m", "result": {"content": [], "structured_content": 0}}
+    assert show({"type": "item.completed", "item": item}) == [ToolResult("m", "0")]
