@@ -72,12 +72,26 @@ def _file_change(item: dict[str, Any], has_ended: bool, project_path: str) -> li
             kind=_change_kind(change.get("kind")),
             status=status,
         )
-        for change in objects(item, "changes")
+        for change in _told_changes(item)
         if string(change, "path")
     ]
     if not changes:
         raise Malformed("changes")
     return changes
+
+
+def _told_changes(item: dict[str, Any]) -> list[dict[str, Any]]:
+    """A list, or an object by path, whose values say the kind as their type or only key."""
+    by_path: dict[str, Any] = optional(item, "changes", dict, {})
+    if not by_path:
+        return objects(item, "changes")
+    return [{"path": path, "kind": _kind_by_path(change)} for path, change in by_path.items()]
+
+
+def _kind_by_path(change: Any) -> Any:
+    if not isinstance(change, dict):
+        return change
+    return type_of(change) or change.get("kind") or next(iter(change), "")
 
 
 def _change_kind(kind: Any) -> str:
@@ -90,7 +104,9 @@ def _agent_call(item: dict[str, Any], has_ended: bool, project_path: str) -> lis
     if not has_ended:
         tool = required(item, "tool", str)
         return [_call(item, tool, first_line(prompt), {"prompt": prompt} if prompt else {})]
-    states = [_agent_state(value) for value in optional(item, "agents_states", dict, {}).values()]
+    held = item.get("agents_states")
+    told_states = held.values() if isinstance(held, dict) else objects(item, "agents_states")
+    states = [_agent_state(value) for value in told_states]
     told = "\n".join(filter(None, map(_told, states)))
     return [_outcome(item, told, failed=any(status in LOST_AGENTS for status, _ in states))]
 
@@ -125,7 +141,10 @@ def _mcp_call(item: dict[str, Any], has_ended: bool, project_path: str) -> list[
     if error:
         said = string(error, "message") if isinstance(error, dict) else ""
         return [_outcome(item, said or pretty(error), failed=True)]
-    return [_returned(item, item.get("result"))]
+    wrapped: dict[str, Any] = optional(item, "result", dict, {})
+    if "Err" in wrapped:
+        return [_outcome(item, pretty(wrapped["Err"]), failed=True)]
+    return [_returned(item, wrapped.get("Ok", item.get("result")))]
 
 
 def _dynamic_call(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:

@@ -12,6 +12,7 @@ from sessions_app.providers.reading import (
     optional,
     pretty,
     required,
+    snake,
     string,
     type_of,
     unknown,
@@ -26,6 +27,8 @@ from sessions_app.providers.shapes import (
     Text,
     Thinking,
 )
+
+STEP_STATES = {"pending", "in_progress", "completed"}
 
 
 def _thread_started(data: dict[str, Any], project_path: str) -> list[Shape]:
@@ -97,11 +100,18 @@ def _todo_list(item: dict[str, Any], has_ended: bool, project_path: str) -> list
     steps = tuple(
         PlanStep(
             string(step, "text"),
-            "completed" if optional(step, "completed", bool, False) else "pending",
+            _step_state(step),
         )
         for step in objects(item, "items")
     )
     return [Plan(string(item, "id"), steps)]
+
+
+def _step_state(step: dict[str, Any]) -> str:
+    if optional(step, "completed", bool, False):
+        return "completed"
+    status = snake(string(step, "status"))
+    return status if status in STEP_STATES else "pending"
 
 
 ITEMS: dict[str, ShowItem] = {

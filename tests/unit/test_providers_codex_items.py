@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from sessions_app.providers import display_message
-from sessions_app.providers.shapes import Notice, Shape, Text, ToolResult, ToolUse
+from sessions_app.providers.shapes import (
+    FileChange,
+    Notice,
+    Plan,
+    PlanStep,
+    Shape,
+    Text,
+    ToolResult,
+    ToolUse,
+)
 from tests import recorded
 
 
@@ -75,6 +84,42 @@ def test_a_tool_of_the_client_is_a_call(success):
     assert show({"method": "item/completed", "params": {"item": item}}) == [
         ToolResult("d", "seen", is_error=not success)
     ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"a.py": {"type": "add", "content": "x"}}, {"a.py": {"add": {"content": "x"}}}],
+)
+def test_changes_by_path_are_changes(changes):
+    item = {"type": "file_change", "id": "f", "changes": changes}
+    assert show({"type": "item.completed", "item": item}) == [FileChange("f", "a.py", "add")]
+
+
+def test_helpers_in_a_list_are_told():
+    states = [{"status": "completed", "message": "fine"}, {"status": "errored"}]
+    item = {"type": "collab_tool_call", "id": "i", "tool": "wait", "agents_states": states}
+    assert show({"type": "item.completed", "item": item}) == [
+        ToolResult("i", "fine\nerrored", is_error=True)
+    ]
+
+
+def test_an_answer_in_its_wrapper_is_read():
+    def answered(result: Any) -> list[Shape]:
+        item = {"type": "mcp_tool_call", "id": "m", "result": result}
+        return show({"type": "item.completed", "item": item})
+
+    said = {"content": [{"type": "text", "text": "sunny"}]}
+    assert answered({"Ok": said}) == [ToolResult("m", "sunny")]
+    assert answered({"Err": "no server"}) == [ToolResult("m", "no server", is_error=True)]
+
+
+def test_a_step_in_progress_is_told():
+    step = {"text": "Look", "status": "in_progress"}
+    event = {"type": "item.updated", "item": {"type": "todo_list", "id": "t", "items": [step]}}
+    assert show(event) == [Plan("t", (PlanStep("Look", "in_progress"),))]
+    plan = [{"step": "Look", "status": "inProgress"}]
+    (shape,) = show({"method": "turn/plan/updated", "params": {"plan": plan}})
+    assert isinstance(shape, Plan) and shape.steps[0].status == "in_progress"
 
 
 def test_an_answer_of_zero_is_shown():
