@@ -37,6 +37,11 @@ SPLIT_LIMIT = 20_000
 """Characters of the longest command that is split into words: it takes time."""
 
 
+def kind_of(item: dict[str, Any]) -> str:
+    """An item's type, which early versions called `item_type`."""
+    return type_of(item) or string(item, "item_type")
+
+
 def _command(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
     """Called Bash, as Claude Code calls it, so that commands look alike everywhere."""
     if not has_ended:

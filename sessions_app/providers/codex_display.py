@@ -3,7 +3,7 @@
 from typing import Any
 
 from sessions_app.providers import codex_asides, codex_history, contents
-from sessions_app.providers.codex_calls import CALLS, ShowItem
+from sessions_app.providers.codex_calls import CALLS, ShowItem, kind_of
 from sessions_app.providers.events import parse_stored
 from sessions_app.providers.reading import (
     Malformed,
@@ -67,7 +67,7 @@ def _server_message(raw: str) -> str:
 
 def _item(data: dict[str, Any], project_path: str) -> list[Shape]:
     item: dict[str, Any] = required(data, "item", dict)
-    kind = type_of(item)
+    kind = kind_of(item)
     if kind not in ITEMS:
         return [unknown(data, f"{type_of(data)}/{kind}")]
     has_ended = type_of(data) == "item.completed"
@@ -118,6 +118,7 @@ ITEMS: dict[str, ShowItem] = {
     **CALLS,
     **codex_asides.ITEMS,
     "agent_message": _message,
+    "assistant_message": _message,
     "error": _warning,
     "reasoning": _reasoning,
     "todo_list": _todo_list,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sessions_app.providers import display_message
+from sessions_app.providers import PROVIDERS, display_message
 from sessions_app.providers.shapes import (
     FileChange,
     Notice,
@@ -125,3 +125,13 @@ def test_a_step_in_progress_is_told():
 def test_an_answer_of_zero_is_shown():
     item = {"type": "mcp_tool_call", "id": "m", "result": {"content": [], "structured_content": 0}}
     assert show({"type": "item.completed", "item": item}) == [ToolResult("m", "0")]
+
+
+def test_items_of_early_versions_are_shown():
+    words = {"id": "i", "item_type": "assistant_message", "text": "Done."}
+    assert show({"type": "item.completed", "item": words}) == [Text("Done.")]
+    command = {"id": "c", "item_type": "command_execution", "command": "ls"}
+    assert show({"type": "item.started", "item": command}) == [
+        ToolUse("c", "Bash", "ls", {"command": "ls"})
+    ]
+    assert PROVIDERS["codex-cli"].classify({"type": "item.completed", "item": command}) == "user"
