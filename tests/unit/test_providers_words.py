@@ -283,3 +283,10 @@ def test_a_limit_tells_its_end_as_a_date():
     (notice,) = show(CLAUDE, {"type": "rate_limit_event", "rate_limit_info": info})
     assert isinstance(notice, Notice)
     assert notice.text == "The usage limit is reached; it resets at 2026-11-28T16:00:00Z."
+
+
+def test_a_hit_without_title_and_address_leaves_no_empty_line():
+    hits = [{"type": "web_search_result"}, {"type": "web_search_result", "url": "https://a.org"}]
+    block = {"type": "tool_result", "tool_use_id": "t", "content": hits}
+    (result,) = show(CLAUDE, {"type": "user", "message": {"content": [block]}})
+    assert isinstance(result, ToolResult) and result.links == (Link("https://a.org"),)
