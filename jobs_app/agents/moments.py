@@ -42,10 +42,10 @@ NAMED_HOURS = re.compile(r"\b(?P<noon>noon)\b|\bmidnight\b", re.IGNORECASE)
 
 # Short names that a zone database lacks, or holds without summer time.
 SHORT_ZONES = {
-    **dict.fromkeys(("PT", "PST", "PDT"), "America/Los_Angeles"),
-    **dict.fromkeys(("MT", "MST", "MDT"), "America/Denver"),
-    **dict.fromkeys(("CT", "CST", "CDT"), "America/Chicago"),
-    **dict.fromkeys(("ET", "EST", "EDT"), "America/New_York"),
+    **dict.fromkeys(("PT", "PST", "PDT", "PACIFIC"), "America/Los_Angeles"),
+    **dict.fromkeys(("MT", "MST", "MDT", "MOUNTAIN"), "America/Denver"),
+    **dict.fromkeys(("CT", "CST", "CDT", "CENTRAL"), "America/Chicago"),
+    **dict.fromkeys(("ET", "EST", "EDT", "EASTERN"), "America/New_York"),
     **dict.fromkeys(("CET", "CEST"), "Europe/Berlin"),
     "BST": "Europe/London",
     "BRT": "America/Sao_Paulo",
@@ -55,11 +55,12 @@ SHORT_ZONES = {
     "SGT": "Asia/Singapore",
     **dict.fromkeys(("AEST", "AEDT"), "Australia/Sydney"),
 }
+AMERICAN = r"(?i:(?:Eastern|Central|Mountain|Pacific)(?!\s+(?:Europe|Africa|Australia|Indonesia)))"
 ZONE = re.compile(
     r"(?<=\d)Z\b"
     r"|(?:\b(?i:UTC|GMT)|(?<=:\d\d)(?:\.\d+)?|(?<=\())\s?\(?"
     r"(?P<sign>[+\u2212-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?(?![\d-])"
-    rf"|\b(?P<short>(?i:UTC|GMT)|{'|'.join(SHORT_ZONES)})\b"
+    rf"|\b(?P<short>(?i:UTC|GMT)|{AMERICAN}|{'|'.join(SHORT_ZONES)})\b"
     r"|(?P<place>\b[A-Za-z_]+(?:/[\w+-]+)+)"
 )
 
@@ -84,12 +85,17 @@ IN_HOURS = re.compile(
     re.IGNORECASE,
 )
 
+IN_BRACKETS = re.compile(r"[\s:]*in\s[^()]{1,40}\(([^()]{1,60}(?:\([^()]{1,40}\))?)")
+"""A while, and the moment itself after it: "in 5 days (Nov 28 at 4pm)"."""
+
 
 def named_moment(words: str, now: datetime) -> datetime | None:
     """The moment that these words begin with or hold, None if they name none.
 
     A time without a zone is the host's.
     """
+    if (exact := IN_BRACKETS.match(words)) and (moment := _at_a_clock(exact[1], now)):
+        return moment
     return _after_hours(words, now) or _after_a_while(words, now) or _at_a_clock(words, now)
 
 

@@ -11,6 +11,7 @@ from sessions_app.providers.claude_tools import call_form
 from sessions_app.providers.reading import (
     Show,
     arguments,
+    first_line,
     optional,
     pretty,
     relative_path,
@@ -26,7 +27,8 @@ def _rate_limit(data: dict[str, Any], project_path: str) -> list[Shape]:
     limit = string(info, "rateLimitType").replace("_", " ")
     which = f"The {limit} limit" if limit else "The usage limit"
     resets = whole(info, "resetsAt")
-    until = f"; it resets at {_moment(resets)}" if resets is not None else ""
+    when = string(info, "resetsAt") if resets is None else _moment(resets)
+    until = f"; it resets at {first_line(when)}" if when else ""
     match string(info, "status"):
         case "rejected":
             return [Notice(f"{which} is reached{until}.", level="warning")]

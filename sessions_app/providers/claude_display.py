@@ -84,23 +84,28 @@ def _by_ending(kind: str) -> "ShowBlock | None":
 
 
 def _text(block: dict[str, Any], data: dict[str, Any], project_path: str) -> list[Shape]:
-    text, parent = required(block, "text", str), _parent(data)
-    is_tools = type_of(data) == "user" or _model(data) == SYNTHETIC
-    if is_tools and claude_tags.is_tagged(text):
-        return [claude_tags.notice(text)]
+    text = required(block, "text", str)
+    if type_of(data) != "user" and _model(data) != SYNTHETIC:
+        return [_words(text, data)]
+    notices, rest = claude_tags.split(text)
+    return [*notices, _words(rest, data)] if rest or not notices else [*notices]
+
+
+def _words(text: str, data: dict[str, Any]) -> Shape:
+    parent = _parent(data)
     if type_of(data) == "assistant":
-        return [Text(text, parent)]
+        return Text(text, parent)
     if parent:  # the prompt of a sub-agent is the agent's words
-        return [Text(text, parent)]
+        return Text(text, parent)
     if data.get("isCompactSummary") is True:
-        return [Notice("The conversation so far was summed up.", detail=text)]
+        return Notice("The conversation so far was summed up.", detail=text)
     if data.get("isMeta") is True or _origin(data) not in HUMAN:
-        return [Notice("The command-line tool added this.", detail=text)]
+        return Notice("The command-line tool added this.", detail=text)
     if data.get("isSynthetic"):
-        return [Notice("The command-line tool asked the agent to continue.", detail=text)]
+        return Notice("The command-line tool asked the agent to continue.", detail=text)
     if text.startswith(INTERRUPTED):
-        return [Notice(text.strip("[]"), level="warning")]
-    return [Prompt(text)]
+        return Notice(text.strip("[]"), level="warning")
+    return Prompt(text)
 
 
 def _model(data: dict[str, Any]) -> str:

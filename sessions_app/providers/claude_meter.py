@@ -27,7 +27,7 @@ class ClaudeMeter:
     result adds what was not counted yet."""
 
     def __init__(self) -> None:
-        self._answers: dict[tuple[str, str], Usage] = {}
+        self._answers: dict[tuple[str, str, str], Usage] = {}
         self._answered = Usage()
         self._told = _Told()
         self._usage = Usage()
@@ -54,7 +54,7 @@ class ClaudeMeter:
         if not isinstance(message, dict) or not isinstance(usage, dict):
             return False
         used, name = api_usage(usage), string(message, "id")
-        answer = (string(data, "session_id"), name)
+        answer = (string(data, "session_id"), string(data, "parent_tool_use_id"), name)
         known = self._answers.get(answer, Usage()) if name else Usage()
         self._answers[answer] = at_least(known, used)
         self._answered += used - known

@@ -5,6 +5,7 @@ from typing import Any
 
 from sessions_app.providers import contents, diffs
 from sessions_app.providers.claude_tags import FAILED
+from sessions_app.providers.events import parse_stored
 from sessions_app.providers.reading import (
     Malformed,
     arguments,
@@ -14,6 +15,7 @@ from sessions_app.providers.reading import (
     relative_path,
     required,
     string,
+    whole,
 )
 from sessions_app.providers.shapes import (
     DiffLine,
@@ -53,9 +55,9 @@ ERROR_TAG = re.compile(r"\A<tool_use_error>(.*)</tool_use_error>\Z", re.DOTALL)
 
 def tool_use(block: dict[str, Any], parent: str | None, project_path: str) -> list[Shape]:
     """A call, with its plan or the change of a file that it asks for."""
-    tool, given = required(block, "name", str), arguments(block.get("input"))
+    tool, given = required(block, "name", str), _given(block.get("input"))
     call = ToolUse(
-        tool_id=string(block, "id"),
+        tool_id=_id(block, "id"),
         name=tool,
         summary=summary(tool, given, project_path),
         arguments=_untold(tool, given),
@@ -66,6 +68,17 @@ def tool_use(block: dict[str, Any], parent: str | None, project_path: str) -> li
         return [call, *_intended(call, given)]
     except Malformed:  # a model may call a tool with wrong arguments: that is still a call
         return [call]
+
+
+def _given(value: Any) -> dict[str, Any]:
+    """A call's arguments, which may come as JSON in a text."""
+    return (parse_stored(value) if isinstance(value, str) else {}) or arguments(value)
+
+
+def _id(block: dict[str, Any], key: str) -> str:
+    """A call's id, which some servers count in numbers."""
+    number = whole(block, key)
+    return string(block, key) if number is None else str(number)
 
 
 def _untold(tool: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +176,7 @@ def tool_result(
     is_error = optional(block, "is_error", bool, False) or content.failed or _has_failed(told)
     text, exit_code = _ended(content.text, is_error)
     result = ToolResult(
-        tool_id=string(block, "tool_use_id"),
+        tool_id=_id(block, "tool_use_id"),
         text=text,
         is_error=is_error,
         exit_code=exit_code,

@@ -9,7 +9,7 @@ from typing import Any
 
 from sessions_app.providers import codex_app_server
 from sessions_app.providers.base import Meter, Usage, believable, tokens
-from sessions_app.providers.codex_calls import CALLS
+from sessions_app.providers.codex_calls import CALLS, kind_of
 from sessions_app.providers.codex_display import EVENTS
 from sessions_app.providers.own import is_imitation
 from sessions_app.providers.reading import session_id, show, type_of
@@ -55,7 +55,7 @@ class CodexEvents:
 
 
 def _classify_item(event: str, item: Any) -> str:
-    kind = type_of(item) if isinstance(item, dict) else ""
+    kind = kind_of(item) if isinstance(item, dict) else ""
     if kind == "error":  # a warning; the run goes on
         return "system"
     return "user" if event == "item.completed" and kind in CALLS else "assistant"

@@ -71,7 +71,7 @@ def _turn(turn: dict[str, Any]) -> dict[str, Any]:
 
 def _plan(params: dict[str, Any]) -> dict[str, Any]:
     steps = [
-        {"text": string(step, "step"), "completed": string(step, "status") == "completed"}
+        {"text": string(step, "step"), "status": string(step, "status")}
         for step in objects(params, "plan")
     ]
     return _ended({"type": "todo_list", "id": string(params, "turnId"), "items": steps})

@@ -37,6 +37,11 @@ SPLIT_LIMIT = 20_000
 """Characters of the longest command that is split into words: it takes time."""
 
 
+def kind_of(item: dict[str, Any]) -> str:
+    """An item's type, which early versions called `item_type`."""
+    return type_of(item) or string(item, "item_type")
+
+
 def _command(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
     """Called Bash, as Claude Code calls it, so that commands look alike everywhere."""
     if not has_ended:
@@ -72,12 +77,26 @@ def _file_change(item: dict[str, Any], has_ended: bool, project_path: str) -> li
             kind=_change_kind(change.get("kind")),
             status=status,
         )
-        for change in objects(item, "changes")
+        for change in _told_changes(item)
         if string(change, "path")
     ]
     if not changes:
         raise Malformed("changes")
     return changes
+
+
+def _told_changes(item: dict[str, Any]) -> list[dict[str, Any]]:
+    """A list, or an object by path, whose values say the kind as their type or only key."""
+    by_path: dict[str, Any] = optional(item, "changes", dict, {})
+    if not by_path:
+        return objects(item, "changes")
+    return [{"path": path, "kind": _kind_by_path(change)} for path, change in by_path.items()]
+
+
+def _kind_by_path(change: Any) -> Any:
+    if not isinstance(change, dict):
+        return change
+    return type_of(change) or change.get("kind") or next(iter(change), "")
 
 
 def _change_kind(kind: Any) -> str:
@@ -90,7 +109,9 @@ def _agent_call(item: dict[str, Any], has_ended: bool, project_path: str) -> lis
     if not has_ended:
         tool = required(item, "tool", str)
         return [_call(item, tool, first_line(prompt), {"prompt": prompt} if prompt else {})]
-    states = [_agent_state(value) for value in optional(item, "agents_states", dict, {}).values()]
+    held = item.get("agents_states")
+    told_states = held.values() if isinstance(held, dict) else objects(item, "agents_states")
+    states = [_agent_state(value) for value in told_states]
     told = "\n".join(filter(None, map(_told, states)))
     return [_outcome(item, told, failed=any(status in LOST_AGENTS for status, _ in states))]
 
@@ -125,13 +146,25 @@ def _mcp_call(item: dict[str, Any], has_ended: bool, project_path: str) -> list[
     if error:
         said = string(error, "message") if isinstance(error, dict) else ""
         return [_outcome(item, said or pretty(error), failed=True)]
-    return [_returned(item, item.get("result"))]
+    wrapped: dict[str, Any] = optional(item, "result", dict, {})
+    if "Err" in wrapped:
+        return [_outcome(item, pretty(wrapped["Err"]), failed=True)]
+    return [_returned(item, wrapped.get("Ok", item.get("result")))]
+
+
+def _dynamic_call(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
+    """A tool that the client of the app-server offers."""
+    if not has_ended:
+        given = arguments(item.get("arguments"))
+        return [_call(item, required(item, "tool", str), first_text(given), given)]
+    held = {"content": item.get("content_items"), "is_error": item.get("success") is False}
+    return [_returned(item, held)]
 
 
 def _returned(item: dict[str, Any], result: Any) -> ToolResult:
     """What an MCP server answered: blocks, or only a value by a schema."""
     held = result if isinstance(result, dict) else {"content": result}
-    value = held.get("structured_content") or held.get("structuredContent")
+    value = held.get("structured_content", held.get("structuredContent"))
     content = contents.read(held.get("content") or value)
     is_error = held.get("is_error") is True or held.get("isError") is True
     return replace(
@@ -188,6 +221,7 @@ CALLS: dict[str, ShowItem] = {
     "collab_agent_tool_call": _agent_call,
     "collab_tool_call": _agent_call,
     "command_execution": _command,
+    "dynamic_tool_call": _dynamic_call,
     "file_change": _file_change,
     "mcp_tool_call": _mcp_call,
     "web_search": _web_search,

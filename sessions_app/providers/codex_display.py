@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sessions_app.providers import codex_history, contents
-from sessions_app.providers.codex_calls import CALLS, ShowItem
+from sessions_app.providers import codex_asides, codex_history, contents
+from sessions_app.providers.codex_calls import CALLS, ShowItem, kind_of
 from sessions_app.providers.events import parse_stored
 from sessions_app.providers.reading import (
     Malformed,
@@ -12,6 +12,7 @@ from sessions_app.providers.reading import (
     optional,
     pretty,
     required,
+    snake,
     string,
     type_of,
     unknown,
@@ -26,6 +27,8 @@ from sessions_app.providers.shapes import (
     Text,
     Thinking,
 )
+
+STEP_STATES = {"pending", "in_progress", "completed"}
 
 
 def _thread_started(data: dict[str, Any], project_path: str) -> list[Shape]:
@@ -64,7 +67,7 @@ def _server_message(raw: str) -> str:
 
 def _item(data: dict[str, Any], project_path: str) -> list[Shape]:
     item: dict[str, Any] = required(data, "item", dict)
-    kind = type_of(item)
+    kind = kind_of(item)
     if kind not in ITEMS:
         return [unknown(data, f"{type_of(data)}/{kind}")]
     has_ended = type_of(data) == "item.completed"
@@ -97,16 +100,25 @@ def _todo_list(item: dict[str, Any], has_ended: bool, project_path: str) -> list
     steps = tuple(
         PlanStep(
             string(step, "text"),
-            "completed" if optional(step, "completed", bool, False) else "pending",
+            _step_state(step),
         )
         for step in objects(item, "items")
     )
     return [Plan(string(item, "id"), steps)]
 
 
+def _step_state(step: dict[str, Any]) -> str:
+    if optional(step, "completed", bool, False):
+        return "completed"
+    status = snake(string(step, "status"))
+    return status if status in STEP_STATES else "pending"
+
+
 ITEMS: dict[str, ShowItem] = {
     **CALLS,
+    **codex_asides.ITEMS,
     "agent_message": _message,
+    "assistant_message": _message,
     "error": _warning,
     "reasoning": _reasoning,
     "todo_list": _todo_list,

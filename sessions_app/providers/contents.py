@@ -78,7 +78,9 @@ def _tools(found: Content, block: dict[str, Any]) -> None:
 
 def _search_hit(found: Content, block: dict[str, Any]) -> None:
     url = string(block, "url") or string(block, "source")
-    found.links.append(Link(url, string(block, "title")))
+    title = string(block, "title")
+    if url or title:
+        found.links.append(Link(url, title))
     for part in objects(block, "content"):
         _add(found, part)
 

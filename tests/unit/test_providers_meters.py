@@ -240,3 +240,11 @@ def test_figures_that_cannot_be_are_not_counted(number):
     assert claude.usage == Usage()
     codex = PROVIDERS["codex-cli"].meter({"thread_id": number, "total": number})
     assert codex.count({"type": "turn.completed", "usage": {"input_tokens": number}}) is None
+
+
+def test_answers_of_a_helper_with_the_same_id_count_for_themselves():
+    meter = PROVIDERS["claude-code"].meter()
+    message = {"id": "m", "usage": {"input_tokens": 5, "output_tokens": 1}}
+    for parent in (None, "t", "t"):
+        meter.count({"type": "assistant", "message": message, "parent_tool_use_id": parent})
+    assert meter.usage.total == 12

@@ -265,3 +265,28 @@ def test_a_turn_that_ended_early_without_an_error_says_so(reason):
     (notice, end) = show(CLAUDE, event)
     assert isinstance(notice, Notice) and notice.level == "warning"
     assert isinstance(end, Result)
+
+
+def test_a_call_in_odd_types_is_joined_to_its_result():
+    call = {"type": "tool_use", "id": 7, "name": "Bash", "input": '{"command": "ls"}'}
+    assert show(CLAUDE, {"type": "assistant", "message": {"content": [call]}}) == [
+        ToolUse("7", "Bash", "ls", {"command": "ls"})
+    ]
+    block = {"type": "tool_result", "tool_use_id": 7, "content": "a.txt"}
+    assert show(CLAUDE, {"type": "user", "message": {"content": [block]}}) == [
+        ToolResult("7", "a.txt")
+    ]
+
+
+def test_a_limit_tells_its_end_as_a_date():
+    info = {"status": "rejected", "resetsAt": "2026-11-28T16:00:00Z"}
+    (notice,) = show(CLAUDE, {"type": "rate_limit_event", "rate_limit_info": info})
+    assert isinstance(notice, Notice)
+    assert notice.text == "The usage limit is reached; it resets at 2026-11-28T16:00:00Z."
+
+
+def test_a_hit_without_title_and_address_leaves_no_empty_line():
+    hits = [{"type": "web_search_result"}, {"type": "web_search_result", "url": "https://a.org"}]
+    block = {"type": "tool_result", "tool_use_id": "t", "content": hits}
+    (result,) = show(CLAUDE, {"type": "user", "message": {"content": [block]}})
+    assert isinstance(result, ToolResult) and result.links == (Link("https://a.org"),)
