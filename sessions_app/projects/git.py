@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import islice
 from pathlib import Path
 
 from sessions_app.projects.directories import is_within_roots
@@ -58,25 +58,20 @@ def find(project: str | os.PathLike[str]) -> "Repository | None":
 
     What is above them is none of ours, wherever a file or a link in place of `.git` leads.
     """
-    path = Path(project)
-    for root in takewhile(_is_ours, (path, *path.parents)):
-        git_dir = _git_dir(root)
-        if git_dir is not None:
-            return _repository(root, git_dir)
-    return None
+    root = os.fspath(project)
+    while (git_dir := _git_dir(root)) is None:
+        if root == (root := os.path.dirname(root)):
+            return None
+    return _repository(Path(root), git_dir) if is_within_roots(root) else None
 
 
-def _is_ours(directory: Path) -> bool:
-    return is_within_roots(str(directory))
-
-
-def _git_dir(root: Path) -> str | None:
+def _git_dir(root: str) -> str | None:
     """Where the `.git` in a directory leads. One without a HEAD is nothing, as it is for git."""
     path = os.path.join(root, ".git")
-    if os.path.isdir(path):
-        return path if os.path.lexists(os.path.join(path, "HEAD")) else None
     if not os.path.lexists(path):
         return None
+    if os.path.isdir(path):
+        return path if os.path.lexists(os.path.join(path, "HEAD")) else None
     # A worktree or a submodule has a file that says where it is.
     return os.path.join(root, _read(path).partition("gitdir: ")[2].strip())
 
