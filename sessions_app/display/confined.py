@@ -141,5 +141,5 @@ def _start() -> subprocess.Popen[bytes]:
 
 
 _renderer = Renderer()
-atexit.register(_renderer.close)
-render = _renderer.render
+render, close = _renderer.render, _renderer.close
+atexit.register(close)

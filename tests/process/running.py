@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode
@@ -52,7 +53,8 @@ class Up:
         self.process.kill()
         self.process.wait()
         for process in self.family():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it ends with its parent
+                process.kill()
 
     def text(self) -> str:
         return self.output.read_text()

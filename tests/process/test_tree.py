@@ -16,6 +16,7 @@ import pytest
 
 from jobs_app.processes import process, tree
 from jobs_app.processes.tree import RUN_MARKER
+from sessions_app.display import confined
 from tests.process.runs import (
     attached,
     is_running,
@@ -46,6 +47,7 @@ def started(argv, marker=None, **options):
 @pytest.fixture
 def subreaper():
     """Orphans come to this process, as they come to the worker; none is left to the next test."""
+    confined.close()  # a child of this process, if an earlier test has rendered something
     tree.become_subreaper()
     yield
     wait_for(lambda: not tree.reap_adopted(), what="the end of this test's orphans")
