@@ -13,7 +13,7 @@ from urllib.parse import quote
 import psutil
 from django.db import connection
 
-DISK_SIZE = "4m"
+DISK_SIZE = "8m"  # the write-ahead log alone takes 4 MB before it is written back
 
 
 class SQLite:
