@@ -77,14 +77,11 @@ IN_A_WHILE = re.compile(
     rf"((?:{AMOUNT}[\s,]*(?:and\s+)?)+)",
     re.IGNORECASE,
 )
-
-
 IN_HOURS = re.compile(
     r"[\s:]*in\s+(?:(\d{1,2}) days?,?\s+)?(\d{1,3}):(\d{2})(?::(\d{2})(?:\.\d+)?)?"
     r"(?![\d:]|\s?[ap]\.?m)",
     re.IGNORECASE,
 )
-
 IN_BRACKETS = re.compile(r"[\s:]*in\s[^()]{1,40}\(([^()]{1,60}(?:\([^()]{1,40}\))?)")
 """A while, and the moment itself after it: "in 5 days (Nov 28 at 4pm)"."""
 
