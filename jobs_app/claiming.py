@@ -2,7 +2,7 @@
 
 Oldest first by id (ids increase with time). A job waits until its next retry is due,
 while an earlier one of its session is not finished, and while its session is archived,
-has an open attempt, or belongs to another host.
+has an open attempt, or belongs to another host; and while it waits for a person's answer.
 
 Most often one of the oldest pending jobs may run, so a window of those is tried first.
 Where a long queue begins with many that may not, the first unfinished job of each
@@ -20,16 +20,17 @@ from typing import Any
 
 from django.db import connection
 
-from jobs_app.models import Job, JobAttempt, JobStatus
+from jobs_app.models import Job, JobAttempt, JobRequest, JobStatus
 from sessions_app.models import Session
 from sessions_app.storage import among
 
 WINDOW = 100
 """How many of the oldest pending jobs are tried first, in addition to as many as are wanted."""
 
-# The jobs that may run, the number of the last attempt at each, and how many jobs were in the
-# window. The parameters are the size of the window, whether the first job of each session is
-# tried instead, the time, the host, and how many are wanted.
+# The jobs that may run, the number of the last attempt at each, its own options, whether it has
+# answers that no agent has heard, and how many jobs were in the window. The parameters are the
+# size of the window, whether the first job of each session is tried instead, the time, the host,
+# and how many are wanted.
 #
 # `head` goes from each session with unfinished jobs to the next in one step of the index.
 # SQLite keeps no statistics by itself, so each query names the index to use.
@@ -55,7 +56,13 @@ candidate(id) AS (SELECT id FROM oldest UNION SELECT id FROM head)
 SELECT
     job.*,
     (SELECT COUNT(*) FROM oldest) AS tried,
-    (SELECT MAX(run.number) FROM job_attempts AS run WHERE run.job_id = job.id) AS last_run
+    (SELECT MAX(run.number) FROM job_attempts AS run WHERE run.job_id = job.id) AS last_run,
+    (SELECT approvals FROM job_options WHERE job_id = job.id) AS approvals,
+    (SELECT images FROM job_options WHERE job_id = job.id) AS images,
+    EXISTS (
+        SELECT 1 FROM job_requests AS request
+        WHERE request.job_id = job.id AND request.closed_at IS NULL
+    ) AS is_answered
 FROM candidate
 CROSS JOIN job_queue AS job ON job.id = candidate.id
 JOIN sessions AS session ON session.id = job.session_id
@@ -72,6 +79,10 @@ WHERE job.status = 'pending'
   AND NOT EXISTS (
       SELECT 1 FROM job_attempts AS run
       WHERE run.session_id = job.session_id AND run.finished_at IS NULL
+  )
+  AND NOT EXISTS (
+      SELECT 1 FROM job_requests AS request
+      WHERE request.job_id = job.id AND request.answered_at IS NULL AND request.closed_at IS NULL
   )
 ORDER BY job.id
 LIMIT %s
@@ -101,7 +112,13 @@ head(id, session_id) AS MATERIALIZED (
 SELECT
     job.*,
     (SELECT COUNT(*) FROM oldest) AS tried,
-    (SELECT MAX(run.number) FROM job_attempts AS run WHERE run.job_id = job.id) AS last_run
+    (SELECT MAX(run.number) FROM job_attempts AS run WHERE run.job_id = job.id) AS last_run,
+    (SELECT approvals FROM job_options WHERE job_id = job.id) AS approvals,
+    (SELECT images FROM job_options WHERE job_id = job.id) AS images,
+    EXISTS (
+        SELECT 1 FROM job_requests AS request
+        WHERE request.job_id = job.id AND request.closed_at IS NULL
+    ) AS is_answered
 FROM job_queue AS job
 WHERE job.id = ANY (ARRAY (SELECT id FROM oldest UNION SELECT id FROM head))
   AND COALESCE(job.status, '') = 'pending'
@@ -119,6 +136,10 @@ WHERE job.id = ANY (ARRAY (SELECT id FROM oldest UNION SELECT id FROM head))
   AND (
       SELECT COUNT(*) FROM job_attempts AS run
       WHERE run.session_id = job.session_id AND run.finished_at IS NULL
+  ) = 0
+  AND (
+      SELECT COUNT(*) FROM job_requests AS request
+      WHERE request.job_id = job.id AND request.answered_at IS NULL AND request.closed_at IS NULL
   ) = 0
 ORDER BY job.id
 LIMIT %s
@@ -146,9 +167,13 @@ SELECT
     ) AS is_trusted,
     own.id IS NOT NULL AS has_host,
     metered.raw_usage AS usage,
-    metered.provider_session_id AS metered
+    metered.provider_session_id AS metered,
+    options.approvals AS approvals,
+    options.model AS model,
+    options.effort AS effort
 FROM sessions AS session
 LEFT JOIN session_hosts AS own ON own.session_id = session.id
+LEFT JOIN session_options AS options ON options.session_id = session.id
 LEFT JOIN job_attempts AS metered ON metered.id = (
     SELECT MAX(run.id) FROM job_attempts AS run
     WHERE run.session_id = session.id AND run.raw_usage IS NOT NULL
@@ -161,13 +186,22 @@ WHERE session.id IN {keys} AND session.state = 'active' AND (own.host IS NULL OR
 class Facts:
     """What is known before an attempt: how many its job has had, the conversation to resume,
     whether the project is trusted, whether the session has a host, and the usage after the
-    conversation's last attempt, from which the next one is metered."""
+    conversation's last attempt, from which the next one is metered.
+
+    `answered` are requests of earlier attempts whose answers no agent has heard. The options are
+    the job's, else the session's, None where the host's settings decide.
+    """
 
     attempts: int
     conversation: str | None
     is_trusted: bool
     has_host: bool
     previous_usage: Any
+    answered: Sequence[JobRequest] = ()
+    approvals: str | None = None
+    model: str | None = None
+    effort: str | None = None
+    images: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +241,29 @@ def _sessions(ids: Sequence[str], host: str) -> dict[str, Session]:
 
 def _facts(job: Job) -> Facts:
     """From what the statements above select beside the rows' own columns."""
-    last_run, known = vars(job)["last_run"], vars(job.session)
+    row, known = vars(job), vars(job.session)
+    last_run = row["last_run"]
     conversation, usage = known["conversation"], known["usage"]
     # Usage that was left by another conversation says nothing about this one.
     previous = _parsed(usage) if usage and known["metered"] == conversation else None
     is_trusted, has_host = bool(known["is_trusted"]), bool(known["has_host"])
-    return Facts(last_run or 0, conversation, is_trusted, has_host, previous)
+    return Facts(
+        last_run or 0,
+        conversation,
+        is_trusted,
+        has_host,
+        previous,
+        answered=_answered(job) if row["is_answered"] else (),
+        approvals=row["approvals"] or known["approvals"],
+        model=known["model"],
+        effort=known["effort"],
+        images=_parsed(row["images"]) or () if row["images"] else (),
+    )
+
+
+def _answered(job: Job) -> list[JobRequest]:
+    requests = JobRequest.objects.undelivered().filter(job=job).order_by("pk")
+    return list(requests.select_related("session"))
 
 
 def _jobs(now: datetime, host: str, limit: int) -> list[Job]:

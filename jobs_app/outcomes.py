@@ -14,6 +14,7 @@ class Outcome(StrEnum):
     RATE_LIMITED: the account had no more calls to make for now, so it does not count as an attempt.
     CANCELLED: a person stopped it.
     INTERRUPTED: its worker was stopped; the job continues in another attempt.
+    PARKED: it waited long for a person; the job continues after the answer.
     LOST: its worker lost the lease, or died.
     """
 
@@ -22,6 +23,7 @@ class Outcome(StrEnum):
     RATE_LIMITED = "rate_limited"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
+    PARKED = "parked"
     LOST = "lost"
 
     @property
@@ -53,6 +55,11 @@ class Verdict:
 CANCELLED = Verdict(Outcome.CANCELLED, "The attempt was cancelled.")
 INTERRUPTED = Verdict(
     Outcome.INTERRUPTED, "The worker was stopped; the job continues in another attempt."
+)
+TURN_STOPPED = Verdict(Outcome.CANCELLED, "The agent's turn was stopped.")
+PARKED = Verdict(
+    Outcome.PARKED,
+    "Nobody answered for a while, so the agent was ended; it goes on after the answer.",
 )
 # Where another worker has the job by now, this is not stored.
 LOST = Verdict(

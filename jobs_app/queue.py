@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from jobs_app import copies, leases
+from jobs_app import copies, leases, talk
 from jobs_app.models import RETRYABLE, Job, JobAttempt, JobQuerySet, JobStatus, SessionHost, Worker
 from sessions_app import changes
 from sessions_app.ids import new_id_after
@@ -102,6 +102,7 @@ def _cancel_pending(job: Job) -> bool:
         .update(status=JobStatus.CANCELLED, completed_at=timezone.now(), next_retry_at=None)
     )
     if changed:
+        talk.close_requests_of(job)
         idle = Session.objects.filter(pk=job.session_id, is_working=False)
         idle.update(last_job_status=JobStatus.CANCELLED)
     return bool(changed)

@@ -58,7 +58,7 @@ class AgentProcess:
         self._failure: Exception | None = None
         self._exited = asyncio.Event()
         self._timers: list[asyncio.TimerHandle] = []
-        self._input = WritePipe(_pipe(self._process.stdin), spawned.stdin)
+        self._input = WritePipe(spawned.stdin)
         self._inbox = Inbox(_pipe(self._process.stdout), self._lines.feed, backlog_directory)
         errors = ReadPipe(_pipe(self._process.stderr), self._stderr.feed)
         self._outputs = (self._inbox, errors)
@@ -72,7 +72,6 @@ class AgentProcess:
         line_limit: int,
         backlog_directory: Path,
         grace: float = 5.0,
-        hold_input: bool = False,
     ) -> Self:
         """Watch a process that was just started, in the running event loop.
 
@@ -80,20 +79,24 @@ class AgentProcess:
         in the event loop: it must be quick. `cut` says that the line is not whole, such
         as one of more than `line_limit` bytes. Output that has to wait for its turn may
         be kept in a file in `backlog_directory`.
-        With `hold_input` its standard input stays empty and open until `send_input`.
+        Its standard input stays empty and open until `write` and `close_input`.
         """
         agent = cls(spawned, on_line, line_limit, backlog_directory, grace)
-        if not hold_input:
-            agent.send_input()
         agent._watch()
         return agent
 
-    def send_input(self) -> None:
-        """Hand over the standard input that was held."""
-        self._input.start()
+    def write(self, data: bytes) -> None:
+        """Hand this to the tool on its standard input, after what was written before."""
+        self._input.write(data)
 
-    def stop(self, grace: float | None = None) -> bool:
+    def close_input(self) -> None:
+        """End its standard input once all that was written has been taken."""
+        self._input.close()
+
+    def stop(self, grace: float | None = None, *, is_asked: bool = False) -> bool:
         """Interrupt the run; terminate it after `grace` seconds, kill it after twice that.
+
+        With `is_asked` the tool has been asked to stop, so it gets no signal before `grace`.
 
         A later call can only hasten the end. False if it has ended by itself, and so was not
         stopped.
@@ -105,7 +108,8 @@ class AgentProcess:
         killed_at = loop.time() + 2 * pause
         if killed_at < self._killed_at:
             self._killed_at = killed_at
-            for step, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGKILL)):
+            signals = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+            for step, number in list(enumerate(signals))[is_asked:]:
                 self._timers.append(loop.call_later(step * pause, self._signal, number))
         return True
 
@@ -146,7 +150,7 @@ class AgentProcess:
             timer.cancel()
         self._signal(signal.SIGKILL)  # what is left of its group; before `reap` frees the id
         tree.reap(self._process)
-        self._input.close()
+        self._input.abandon()
         self._rest = asyncio.ensure_future(self._end_rest())  # even while nobody is waiting yet
         self._exited.set()
 

@@ -6,17 +6,22 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from jobs_app.processes import tree
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A process to start: no shell, and `stdin` is the whole of its standard input."""
+    """A process to start, without a shell.
+
+    With `input_outlives_us` its standard input has no end, not even when we die (Linux): it is
+    for a tool that would take that end for an answer, and go on with nobody to see it.
+    """
 
     argv: Sequence[str]
     environment: Mapping[str, str]
-    stdin: bytes
+    input_outlives_us: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,7 @@ class Spawned:
 
     process: subprocess.Popen[bytes]
     run: tree.LiveRun
-    stdin: bytes
+    stdin: IO[bytes]
 
 
 def spawn(command: Command, directory: int, run_id: str, *, umask: int = -1) -> Spawned:
@@ -36,16 +41,36 @@ def spawn(command: Command, directory: int, run_id: str, *, umask: int = -1) -> 
 
     `umask` is the new process's, by default ours. Raises OSError if it cannot start.
     """
-    process, run = tree.spawn(run_id, lambda: _popen(command, directory, umask))
-    return Spawned(process, run, command.stdin)
+    theirs, ours = os.pipe()
+    if command.input_outlives_us:
+        theirs = _endless(theirs)
+    try:
+        process, run = tree.spawn(run_id, lambda: _popen(command, directory, umask, theirs))
+    except BaseException:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    return Spawned(process, run, open(ours, "wb", buffering=0))
 
 
-def _popen(command: Command, directory: int, umask: int) -> subprocess.Popen[bytes]:
+def _endless(reading: int) -> int:
+    """The reading end of a pipe as one that can write too: while its owner lives, so does a
+    writer, and the end of the pipe does not come. Where there is no /proc it stays as it is."""
+    try:
+        both = os.open(f"/proc/self/fd/{reading}", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return reading
+    os.close(reading)
+    return both
+
+
+def _popen(command: Command, directory: int, umask: int, stdin: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - a list of arguments, no shell
         command.argv,
         env=command.environment,
         cwd=_path(directory),
-        stdin=subprocess.PIPE,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,

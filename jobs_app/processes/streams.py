@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -162,38 +163,54 @@ class PlainForm:
 
 
 class WritePipe:
-    """Writes `data` into a pipe and closes it, once started; a reader may go away early."""
+    """Writes what it is given into a pipe, in order, as fast as the reader takes it; a reader may
+    go away early."""
 
-    def __init__(self, pipe: IO[bytes], data: bytes) -> None:
+    def __init__(self, pipe: IO[bytes]) -> None:
         self._pipe = pipe
-        self._rest = memoryview(data)
-        self._is_watched = False
+        self._waiting: deque[memoryview] = deque()
+        self._is_watched = self._is_closing = False
         self._loop = asyncio.get_running_loop()
         os.set_blocking(pipe.fileno(), False)
 
-    def start(self) -> None:
-        if not self._pipe.closed:
+    def write(self, data: bytes) -> None:
+        if not self._is_closing:
+            self._waiting.append(memoryview(data))
             self._write()  # usually all of it fits into the pipe
-        if not self._pipe.closed:
-            self._is_watched = True
-            self._loop.add_writer(self._pipe, self._write)
-
-    def _write(self) -> None:
-        try:
-            written = os.write(self._pipe.fileno(), self._rest)
-        except BlockingIOError:
-            return
-        except BrokenPipeError:
-            written = len(self._rest)
-        self._rest = self._rest[written:]
-        if not self._rest:
-            self.close()
 
     def close(self) -> None:
-        if not self._pipe.closed:
-            if self._is_watched:
-                self._loop.remove_writer(self._pipe)
+        """Close the pipe once all has been written."""
+        self._is_closing = True
+        self._write()
+
+    def abandon(self) -> None:
+        """Close the pipe now."""
+        self._is_closing = True
+        self._waiting.clear()
+        self._write()
+
+    def _write(self) -> None:
+        while self._waiting and not self._pipe.closed:
+            try:
+                written = os.write(self._pipe.fileno(), self._waiting[0])
+            except BlockingIOError:
+                break
+            except BrokenPipeError:
+                self._waiting.clear()
+                break
+            rest = self._waiting.popleft()[written:]
+            if rest:
+                self._waiting.appendleft(rest)
+        self._watch(bool(self._waiting))
+        if self._is_closing and not self._waiting:
             self._pipe.close()
+
+    def _watch(self, is_wanted: bool) -> None:
+        if is_wanted and not self._is_watched:
+            self._loop.add_writer(self._pipe, self._write)
+        elif self._is_watched and not is_wanted:
+            self._loop.remove_writer(self._pipe)
+        self._is_watched = is_wanted
 
 
 class LineSplitter:

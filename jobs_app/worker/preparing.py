@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from django.core.exceptions import ValidationError
 
 from jobs_app.agents import AGENTS
-from jobs_app.agents.base import Turn
+from jobs_app.agents.base import Decision, Driver, Turn
 from jobs_app.claiming import Claim
-from jobs_app.models import validate_job_data
+from jobs_app.models import Approvals, validate_job_data
 from jobs_app.processes.spawning import Spawned, spawn
 from jobs_app.worker.settings import WorkerSettings
 from sessions_app.projects import directories, git
@@ -22,7 +22,7 @@ from sessions_app.providers import PROVIDERS
 class Prepared:
     """An agent's process that has no prompt yet, and the project's commit before it."""
 
-    turn: Turn
+    driver: Driver
     spawned: Spawned
     git_head: str | None
 
@@ -39,16 +39,16 @@ def prepare(claim: Claim, settings: WorkerSettings, is_wanted: Callable[[], bool
     """
     turn = _turn(claim, settings)
     head = git_head(turn.project_path)
-    command = AGENTS[claim.attempt.session.provider].launch(turn)
+    launch = AGENTS[claim.attempt.session.provider].launch(turn)
     directory = directories.open_project(turn.project_path)
     try:
         if not is_wanted():
             remove_private_files(settings, turn.attempt_id)  # made by `launch` just now
             raise GivenUp
-        spawned = spawn(command, directory, turn.attempt_id, umask=settings.agent_umask)
+        spawned = spawn(launch.command, directory, turn.attempt_id, umask=settings.agent_umask)
     finally:
         os.close(directory)
-    return Prepared(turn, spawned, head)
+    return Prepared(launch.driver, spawned, head)
 
 
 def git_head(project: str) -> str | None:
@@ -82,11 +82,14 @@ def _turn(claim: Claim, settings: WorkerSettings) -> Turn:
         attempt_id=attempt.pk,
         prompt=data["prompt"],
         project_path=path,
-        model=data.get("model"),
+        model=data.get("model") or facts.model,
+        effort=facts.effort,
         allowed_tools=data.get("allowedTools") or session.allowed_tools,
         context=session.context,
         resume=facts.conversation,
         # A trusted directory may have become a link to one that nobody looked at.
         trusted=facts.is_trusted and os.path.realpath(path) == path,
         private_directory=private_directory(settings, attempt.pk),
+        asks=facts.approvals == Approvals.ASK if facts.approvals else settings.asks,
+        decisions=[Decision(request.asked, request.given) for request in facts.answered],
     )

@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from jobs_app.claiming import Claim
 from jobs_app.models import Worker
-from jobs_app.outcomes import CANCELLED, INTERRUPTED, LOST, Verdict
+from jobs_app.outcomes import INTERRUPTED, LOST, Verdict
 from jobs_app.processes import tree
 from jobs_app.worker.database import DatabaseThread
 from jobs_app.worker.looking import Look, look
@@ -85,6 +85,8 @@ class JobProcessor:
         logger.info("Stopping once %d running jobs have ended.", len(self._runs))
         self._is_draining = True
         self._row.stopping = True
+        for run in list(self._runs.values()):
+            run.park()  # nobody waits for a person's answer with us
         self._bell.ring()
 
     def interrupt(self) -> None:
@@ -116,8 +118,9 @@ class JobProcessor:
     async def _fill_slots(self) -> None:
         while not self._is_done:
             found = await self._look()
-            for attempt_id in found.cancelled:
-                self._stop_run(attempt_id, CANCELLED)
+            for news in found.news:
+                if run := self._runs.get(news.attempt_id):
+                    run.hear(news)
             for claim in found.claims:
                 self._start(claim)
                 await asyncio.sleep(0)  # it starts now; then the running ones get their turn

@@ -21,6 +21,7 @@ from jobs_app import leases
 from jobs_app.leases import Ending, Record, Start
 from jobs_app.models import JobAttempt
 from jobs_app.processes.backlog import Backlog
+from jobs_app.talk import Talk
 from jobs_app.worker.database import DatabaseThread
 from sessions_app.transcript import NewMessage
 
@@ -55,8 +56,7 @@ class Recorder:
         self._database = database
         self._on_lease_lost = on_lease_lost
         self._backlog = Backlog(directory, RecordForm(), MEMORY_LIMIT)
-        # One for each attempt is enough: its end is given only after its start was answered.
-        self._waiting_for: dict[str, asyncio.Future[bool]] = {}
+        self._waiting_for: dict[int, asyncio.Future[bool]] = {}
         self._is_stopped = False
         self._waiting = asyncio.Event()
         self._urgent = asyncio.Event()
@@ -64,6 +64,14 @@ class Recorder:
     def add(self, attempt: JobAttempt, message: NewMessage) -> None:
         """Store this message soon; it is dropped if the attempt has lost its lease."""
         self._put(Record(attempt, message))
+
+    def note(self, attempt: JobAttempt, item: Talk) -> None:
+        """Store this soon, as `add` does."""
+        self._put(Record(attempt, item))
+
+    async def stored(self, attempt: JobAttempt, item: Talk) -> bool:
+        """Store this before all that comes later; False if the attempt had lost its lease."""
+        return await self._stored(Record(attempt, item))
 
     async def start(self, attempt: JobAttempt, start: Start) -> bool:
         """Note the attempt's process; False if it had lost its lease."""
@@ -77,7 +85,7 @@ class Recorder:
         if self._is_stopped:
             raise RecorderStopped(STOPPED)
         stored = asyncio.get_running_loop().create_future()
-        self._waiting_for[record.attempt.pk] = stored
+        self._waiting_for[id(record.item)] = stored
         self._put(record)
         self._urgent.set()
         return await stored
@@ -139,15 +147,15 @@ class Recorder:
         logger.error(
             "A record of attempt %s could not be stored: %s: %s", record.attempt.pk, name, reason
         )
-        if not isinstance(record.item, NewMessage):
-            self._waiting_for.pop(record.attempt.pk).set_exception(error)
+        if (stored := self._waiting_for.pop(id(record.item), None)) is not None:
+            stored.set_exception(error)
 
     def _answer(self, group: Sequence[Record], held: set[str]) -> None:
         for attempt_id in {record.attempt.id for record in group} - held:
             self._on_lease_lost(attempt_id)
         for record in group:
-            if not isinstance(record.item, NewMessage):
-                self._waiting_for.pop(record.attempt.pk).set_result(record.attempt.pk in held)
+            if (stored := self._waiting_for.pop(id(record.item), None)) is not None:
+                stored.set_result(record.attempt.pk in held)
 
 
 class RecordForm:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,16 +11,19 @@ from django.core.exceptions import ValidationError
 from jobs_app.afterwards import failure_message, is_told_here
 from jobs_app.agents import AGENTS
 from jobs_app.agents.arguments import NotAConversation
-from jobs_app.agents.base import Observer
+from jobs_app.agents.base import Driver, Effect
 from jobs_app.claiming import Claim
 from jobs_app.leases import Ending, Start
-from jobs_app.outcomes import LOST, Outcome, Verdict, timed_out
+from jobs_app.outcomes import CANCELLED, LOST, PARKED, TURN_STOPPED, Outcome, Verdict, timed_out
 from jobs_app.processes.process import AgentProcess
+from jobs_app.worker.dialogue import Dialogue
+from jobs_app.worker.looking import News
 from jobs_app.worker.overdue import Overdue
 from jobs_app.worker.preparing import Prepared, git_head, prepare, remove_private_files
 from jobs_app.worker.recorder import Recorder
 from jobs_app.worker.settings import WorkerSettings
 from jobs_app.worker.threads import ProjectThread
+from jobs_app.worker.timelimit import TimeLimit
 from sessions_app.models import MessageType
 from sessions_app.providers import PROVIDERS, Meter, events
 from sessions_app.transcript import NewMessage
@@ -55,6 +58,8 @@ class Run:
         self._preparing: asyncio.Future[Prepared] | None = None
         self._process: AgentProcess | None = None
         self._conversation: str | None = None
+        self._dialogue: Dialogue | None = None
+        self._is_interrupted = False
         self._overdue = Overdue(self._end_overdue)
 
     def stop(self, verdict: Verdict) -> None:
@@ -62,24 +67,47 @@ class Run:
 
         An attempt that has just ended by itself was not stopped.
         """
-        if self._process is not None and not self._process.stop(self._grace(verdict)):
+        if self._process is not None and not self._stop_process(self._process, verdict):
             return
         self._stopped = self._stopped or verdict
         if self._preparing is not None:
             patience = min(HANG_PATIENCE, self._grace(verdict))
             asyncio.get_running_loop().call_later(patience, self._preparing.cancel)
 
+    def _stop_process(self, process: AgentProcess, verdict: Verdict) -> bool:
+        """The agent is asked to stop its turn, if it can be; signals follow."""
+        is_asked = False
+        if self._dialogue is not None and self._stopped is None:
+            is_asked = self._dialogue.interrupt(is_last=True)
+        return process.stop(self._grace(verdict), is_asked=is_asked)
+
+    def hear(self, news: News) -> None:
+        """What people have said to this attempt."""
+        if news.is_cancelled:
+            self.stop(CANCELLED)
+        elif self._dialogue is not None:
+            self._dialogue.hear(news)
+            if news.is_interrupted and not self._is_interrupted:
+                self._is_interrupted = True
+                if not self._dialogue.interrupt(is_last=False):
+                    self.stop(TURN_STOPPED)
+
+    def park(self) -> None:
+        """End an agent that waits for a person; its job goes on after the answer."""
+        if self._dialogue is not None and self._dialogue.is_waiting:
+            self.stop(PARKED)
+
     async def execute(self) -> None:
         """Run the agent and close the attempt, whatever goes wrong with the agent."""
         timeout = self._settings.job_timeout
-        timer = asyncio.get_running_loop().call_later(timeout, self.stop, timed_out(timeout))
+        self._limit = TimeLimit(timeout, lambda: self.stop(timed_out(timeout)))
         try:
             verdict, exit_code = await self._drive()
         except Exception as error:
             await self._abandon_process()
             verdict, exit_code = self._failed_to_run(error), None
         finally:
-            timer.cancel()
+            self._limit.pause()
             self._overdue.forget()
         remove_private_files(self._settings, self.attempt.pk)
         await self._close(verdict, exit_code)
@@ -91,28 +119,42 @@ class Run:
         return verdict
 
     async def _drive(self) -> tuple[Verdict, int | None]:
-        """Start the agent, read it to its end, and judge."""
+        """Start the agent, talk with it to its end, and judge."""
         prepared = await self._prepare()
         if prepared is None:
             return self._stopped or LOST, None
-        observer = AGENTS[self.attempt.session.provider].observer(prepared.turn)
-        process = self._attach(prepared, self._line_reader(observer))
+        driver = prepared.driver
+        process = self._attach(prepared, self._line_reader(driver))
         # Send the prompt only now. If this worker froze after its claim, a rescuer may have closed
         # the attempt and killed the marked process; the check below keeps the prompt from it.
         start = Start(process.pid, process.started, prepared.git_head)
         if not await self._recorder.start(self.attempt, start):
             self.stop(LOST)
         elif self._stopped is None:
-            process.send_input()
+            await self._begin_talk(driver, process)
         exit_code, stderr = await process.wait()
-        return self._judge(self._agents_verdict(observer, exit_code, stderr)), exit_code
+        return self._judge(self._agents_verdict(driver, exit_code, stderr)), exit_code
 
-    def _agents_verdict(self, observer: Observer, exit_code: int, stderr: str) -> Verdict:
+    async def _begin_talk(self, driver: Driver, process: AgentProcess) -> None:
+        self._dialogue = Dialogue(
+            self.attempt,
+            driver,
+            process,
+            self._recorder,
+            self._claim.facts.answered,
+            patience=self._settings.request_wait,
+            limit=self._limit,
+            on_wait_over=self.park,
+            on_lost=lambda: self.stop(LOST),
+        )
+        await self._dialogue.begin()
+
+    def _agents_verdict(self, driver: Driver, exit_code: int, stderr: str) -> Verdict:
         """The agent's own verdict; an exit code that we caused because it stayed is not its own."""
         if not self._overdue.is_ended:
-            return observer.verdict(exit_code, stderr)
+            return driver.verdict(exit_code, stderr)
         name = AGENTS[self.attempt.session.provider].name
-        return replace(observer.verdict(0, stderr), note=self._overdue.note(name))
+        return replace(driver.verdict(0, stderr), note=self._overdue.note(name))
 
     async def _prepare(self) -> Prepared | None:
         """The agent's process, or None if the attempt was stopped before there was one."""
@@ -148,7 +190,6 @@ class Run:
             line_limit=events.LINE_LIMIT,
             backlog_directory=self._settings.data_directory,
             grace=self._settings.cancel_grace,
-            hold_input=True,
         )
         if self._stopped is not None:
             self._process.stop(self._grace(self._stopped))
@@ -161,7 +202,7 @@ class Run:
     def _judge(self, verdict: Verdict) -> Verdict:
         """The attempt's verdict: an agent that succeeded before it could be stopped has succeeded,
         unless the lease is lost."""
-        stopped = self._stopped
+        stopped = self._stopped or (TURN_STOPPED if self._is_interrupted else None)
         if stopped is None:
             return verdict
         is_success = verdict.outcome is Outcome.SUCCEEDED
@@ -174,7 +215,7 @@ class Run:
             with suppress(Exception):  # what went wrong is already known
                 await self._process.wait()
 
-    def _line_reader(self, observer: Observer) -> Callable[[bytes, bool], None]:
+    def _line_reader(self, driver: Driver) -> Callable[[bytes, bool], None]:
         provider = PROVIDERS[self.attempt.session.provider]
         meter = self._meter = provider.meter(self._claim.facts.previous_usage)
 
@@ -183,13 +224,18 @@ class Run:
             if line.is_own:
                 self._add(MessageType.ERROR, line.raw, None)
                 return
-            if not self._overdue.is_ended:  # what it says while it is ended undoes nothing
-                observer.observe(line.data)
-                self._overdue.update(observer.is_over)
             self._conversation = provider.conversation_id(line.data) or self._conversation
-            self._add(provider.classify(line.data), line.raw, meter.count(line.data))
+            if driver.keeps(line.data):
+                self._add(provider.classify(line.data), line.raw, meter.count(line.data))
+            if not self._overdue.is_ended:  # what it says while it is ended undoes nothing
+                self._perform(driver.observe(line.data, line.raw))
+                self._overdue.update(driver.is_over)
 
         return on_line
+
+    def _perform(self, effects: Sequence[Effect]) -> None:
+        if self._dialogue is not None:  # it has its prompt; before that it wants nothing
+            self._dialogue.perform(effects)
 
     def _end_overdue(self) -> bool:
         return self._stopped is None and self._process is not None and self._process.stop()
@@ -218,7 +264,7 @@ class Run:
     def _explain(self, verdict: Verdict) -> None:
         """Say in the transcript how the attempt ended, unless it simply succeeded, or what
         follows tells it."""
-        if verdict.outcome in (Outcome.CANCELLED, Outcome.INTERRUPTED):
+        if verdict.outcome in (Outcome.CANCELLED, Outcome.INTERRUPTED, Outcome.PARKED):
             text = verdict.error or f"The attempt was {verdict.outcome}."
             self._add(MessageType.SYSTEM, events.notice(text).raw, None)
         elif verdict.outcome is Outcome.SUCCEEDED:

@@ -16,6 +16,8 @@ class WorkerSettings:
     data_directory: Path
     agent_umask: int
     job_timeout: float
+    request_wait: float
+    asks: bool
     cancel_grace: float
     heartbeat_interval: float
     worker_timeout: float
@@ -28,6 +30,8 @@ class WorkerSettings:
             data_directory=Path(settings.POKECODE_DATA_DIR),
             agent_umask=settings.AGENT_UMASK,
             job_timeout=settings.POKECODE_JOB_TIMEOUT,
+            request_wait=settings.POKECODE_REQUEST_WAIT,
+            asks=settings.POKECODE_APPROVALS == "ask",
             cancel_grace=settings.POKECODE_CANCEL_GRACE,
             heartbeat_interval=settings.POKECODE_HEARTBEAT_INTERVAL,
             worker_timeout=settings.POKECODE_WORKER_TIMEOUT,

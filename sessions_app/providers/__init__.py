@@ -4,8 +4,20 @@ One module for each provider, one lookup table. `events` reads a line of output,
 `shapes` are the typed forms that pages and terminals show.
 """
 
+from sessions_app.providers.asked import Asked, Choice, Question
 from sessions_app.providers.base import Meter, ProviderEvents, Usage
 from sessions_app.providers.display import display_message
-from sessions_app.providers.registry import PROVIDERS, state_directory
+from sessions_app.providers.registry import PROVIDERS, read_request, state_directory
 
-__all__ = ["PROVIDERS", "Meter", "ProviderEvents", "Usage", "display_message", "state_directory"]
+__all__ = [
+    "PROVIDERS",
+    "Asked",
+    "Choice",
+    "Meter",
+    "ProviderEvents",
+    "Question",
+    "Usage",
+    "display_message",
+    "read_request",
+    "state_directory",
+]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
+from sessions_app.providers.asked import Asked
 from sessions_app.providers.shapes import Shape
 
 
@@ -100,6 +101,10 @@ class ProviderEvents(Protocol):
 
     def display(self, data: dict[str, Any], project_path: str) -> list[Shape]:
         """What to show, in order; an unknown type gives an Unknown, never nothing."""
+
+    def read_request(self, data: dict[str, Any], call: dict[str, Any]) -> Asked | None:
+        """What the event asks of a person, None if it asks nothing. `call` is the call's own
+        object where the event only names it, {} otherwise."""
 
     def state_directory(self, project_path: str) -> str:
         """See `providers.state_directory`."""

@@ -7,6 +7,8 @@ import os
 import re
 from typing import Any
 
+from sessions_app.providers import claude_requests
+from sessions_app.providers.asked import Asked
 from sessions_app.providers.base import Meter
 from sessions_app.providers.claude_display import EVENTS, is_api_error
 from sessions_app.providers.claude_meter import ClaudeMeter
@@ -42,6 +44,9 @@ class ClaudeEvents:
 
     def display(self, data: dict[str, Any], project_path: str) -> list[Shape]:
         return show(data, project_path, type_of(data), EVENTS)
+
+    def read_request(self, data: dict[str, Any], call: dict[str, Any]) -> Asked | None:
+        return claude_requests.read_request(data)
 
     def state_directory(self, project_path: str) -> str:
         home = os.environ.get("CLAUDE_CONFIG_DIR") or os.path.expanduser("~/.claude")

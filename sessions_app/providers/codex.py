@@ -7,7 +7,8 @@ within its run: a result belongs to the latest open call before it that has its 
 import os
 from typing import Any
 
-from sessions_app.providers import codex_app_server
+from sessions_app.providers import codex_app_server, codex_requests
+from sessions_app.providers.asked import Asked
 from sessions_app.providers.base import Meter, Usage, believable, tokens
 from sessions_app.providers.codex_calls import CALLS, kind_of
 from sessions_app.providers.codex_display import EVENTS
@@ -47,6 +48,9 @@ class CodexEvents:
             event = codex_app_server.as_exec(data)
             return self.display(event, project_path) if event else codex_app_server.show_other(data)
         return show(data, project_path, type_of(data), EVENTS)
+
+    def read_request(self, data: dict[str, Any], call: dict[str, Any]) -> Asked | None:
+        return codex_requests.read_request(data, call)
 
     def state_directory(self, project_path: str) -> str:
         """Codex keeps the conversations of all projects together."""

@@ -1,6 +1,7 @@
 """A fake of both command-line tools: `python agent.py claude|codex …`, for tests of the worker.
 
-It takes any arguments, reads the prompt on standard input and, by default, prints
+It takes any arguments, reads the prompt on standard input (the first message of the
+protocol, or all of it where the arguments ask for no protocol) and, by default, prints
 the shortest successful stream of its protocol, under the id that it was asked to
 resume or a new one; the event that ends the stream comes last, after all waiting.
 A prompt that holds `FAKE {…}` (JSON, anywhere) changes that. In the order in
@@ -45,6 +46,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from contextlib import suppress
@@ -53,11 +55,19 @@ from pathlib import Path
 
 def main() -> None:
     tool, arguments = sys.argv[1], sys.argv[2:]
-    prompt = sys.stdin.buffer.read().decode(errors="replace")
+    talks = "--input-format=stream-json" in arguments
+    prompt = first_message() if talks else sys.stdin.buffer.read().decode(errors="replace")
     fake = Fake(tool, arguments, prompt, directives(prompt))
     signal.signal(signal.SIGINT, fake.on_interrupt)
     signal.signal(signal.SIGTERM, fake.on_terminate)
+    if talks:
+        threading.Thread(target=fake.listen, daemon=True).start()
     fake.run()
+
+
+def first_message():
+    line = sys.stdin.buffer.readline()
+    return json.loads(line)["message"]["content"] if line else ""
 
 
 def directives(prompt):
@@ -192,6 +202,12 @@ class Fake:
 
     def usage(self):
         return self.wanted.get("usage", [10, 5])
+
+    def listen(self):
+        for line in sys.stdin.buffer:
+            request = json.loads(line).get("request", {})
+            if request.get("subtype") == "interrupt" and not self.wanted.get("ignore_signals"):
+                self.on_interrupt(signal.SIGINT, None)
 
     def on_interrupt(self, number, frame):
         if self.tool == "claude":

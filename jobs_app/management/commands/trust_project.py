@@ -1,5 +1,4 @@
 import os
-import pwd
 from argparse import ArgumentParser
 from typing import Any
 
@@ -11,6 +10,7 @@ from django.db import transaction
 
 from jobs_app.models import ProjectTrust
 from jobs_app.trusts import trust
+from jobs_app.who import this_user
 from sessions_app.display.terminal import safe
 from sessions_app.management.refusals import refusals_end_the_command
 from sessions_app.projects.directories import resolve_project
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         with refusals_end_the_command():
             path = str(resolve_project(given))
         with transaction.atomic():
-            added = trust([path], _who())
+            added = trust([path], this_user())
             if added:
                 _log(path, ADDITION, "Trusted")
         self._say(f"{'Trusted' if added else 'Already trusted'}: {path}")
@@ -68,19 +68,10 @@ class Command(BaseCommand):
         self.stdout.write(safe(line))
 
 
-def _who() -> str:
-    """The shell's user, by the process and not by what the environment claims."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = f"user {os.getuid()}"
-    return f"{name} (shell)"
-
-
 def _log(path: str, flag: int, what: str) -> None:
     account, _ = get_user_model().objects.get_or_create(
         username=SHELL_ACCOUNT, defaults={"is_active": False, "password": make_password(None)}
     )
     LogEntry.objects.log_actions(
-        account.pk, [ProjectTrust(path=path)], flag, f"{what} by {_who()}.", single_object=True
+        account.pk, [ProjectTrust(path=path)], flag, f"{what} by {this_user()}.", single_object=True
     )

@@ -1,34 +1,17 @@
-"""Codex, run headless. What it does was measured with codex 0.169.0."""
+"""How Codex's end is judged. What it does was measured with codex 0.169.0."""
 
-import json
 import re
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 
-from jobs_app.agents import instructions, limits, verdicts
-from jobs_app.agents.arguments import checked
+from jobs_app.agents import limits, verdicts
 from jobs_app.agents.base import Denials, Turn
-from jobs_app.agents.environment import environment, native_codex, resolved
-from jobs_app.agents.untrusted_git import without_programs
 from jobs_app.agents.verdicts import Rule, Signs
 from jobs_app.outcomes import Verdict
-from jobs_app.processes.spawning import Command
 
-OPTIONS = (
-    "--json",
-    "--skip-git-repo-check",
-    # Otherwise every start asks github.com for plugins.
-    "--disable=plugins",
-    # Otherwise it waits without end for a server that refuses connections.
-    "--disable=unbounded_connection_retries",
-)
-
-INSTRUCTIONS = ("AGENTS.md",)
+NAME = "Codex"
 
 STATUS = re.compile(r"\bstatus(?:_code)?\"?:? ?(\d{3})\b")
 PATCH_REJECTED = re.compile(r"ERROR codex_core::tools::router: error=patch rejected: (.+)")
@@ -84,75 +67,6 @@ START_RULES = (
 )
 
 
-class CodexAgent:
-    """Drives `codex exec`. It has no list of allowed tools: only its sandbox decides."""
-
-    name = "Codex"
-    install_hint = "Install it with `npm install -g @openai/codex`, or set POKECODE_CODEX_COMMAND."
-
-    def command(self) -> Sequence[str]:
-        return list(settings.POKECODE_CODEX_COMMAND)
-
-    def launch(self, turn: Turn) -> Command:
-        """See Agent."""
-        checked(turn)
-        program, *words = resolved(self.command())
-        return Command(
-            [native_codex(program), *words, *self._options(turn)],
-            self._environment(turn),
-            self._prompt(turn).encode(),
-        )
-
-    def _environment(self, turn: Turn) -> dict[str, str]:
-        own = environment(turn.attempt_id, {})
-        return own if turn.trusted else without_programs(own, turn.project_path)
-
-    def _options(self, turn: Turn) -> list[str]:
-        # The sandbox is not remembered by a conversation, and must come before `resume`.
-        options = ["exec", *OPTIONS, f"--sandbox={settings.POKECODE_CODEX_SANDBOX}"]
-        options.append(f"--config=projects={_trust(turn)}")
-        if turn.model:
-            options.append(f"--model={turn.model}")
-        if turn.resume:
-            options += ["resume", turn.resume]
-        return [*options, "-"]
-
-    def _prompt(self, turn: Turn) -> str:
-        """The first prompt of a conversation brings the context, which argv would show."""
-        if turn.resume:
-            return turn.prompt
-        text = instructions.preamble(
-            turn.context, turn.project_path, INSTRUCTIONS, trusted=turn.trusted
-        )
-        return f"{text}\n\nThe task:\n\n{turn.prompt}" if text else turn.prompt
-
-    def observer(self, turn: Turn) -> "CodexObserver":
-        return CodexObserver(turn)
-
-
-def _trust(turn: Turn) -> str:
-    """A TOML table of the trust in the project's directory.
-
-    The form `projects."path".trust_level=…` is split at the dots in the path, and
-    ignored. An untrusted project is named with all directories above it, in case
-    the user's own configuration trusts one; AGENTS.md is then not read either.
-    """
-    path = Path(turn.project_path)
-    if turn.trusted:
-        return _toml_table([path], "trusted")
-    return _toml_table([path, *path.parents], "untrusted")
-
-
-def _toml_table(directories: Sequence[Path], level: str) -> str:
-    entries = (f'{_toml(str(directory))}={{trust_level="{level}"}}' for directory in directories)
-    return f"{{{','.join(entries)}}}"
-
-
-def _toml(text: str) -> str:
-    """A basic string: as JSON's, but DEL is escaped too, and what is not ASCII is not."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
 class CodexObserver:
     """Judges an attempt by how its turn ended."""
 
@@ -182,7 +96,7 @@ class CodexObserver:
 
     def verdict(self, exit_code: int, stderr: str) -> Verdict:
         if self._completed and not self._is_another_conversation:
-            return verdicts.success(_denials(stderr), CodexAgent.name, exit_code)
+            return verdicts.success(_denials(stderr), NAME, exit_code)
         return self._failure(exit_code, stderr)
 
     @property
@@ -191,7 +105,7 @@ class CodexObserver:
         return bool(asked and self._thread and self._thread.lower() != asked.lower())
 
     def _failure(self, exit_code: int, stderr: str) -> Verdict:
-        name, turn = CodexAgent.name, self._turn
+        name, turn = NAME, self._turn
         if self._is_another_conversation:
             return verdicts.failure([], Signs(""), name, turn, Rule(verdicts.CONVERSATION_GONE))
         if self._complaint is not None:

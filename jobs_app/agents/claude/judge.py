@@ -1,31 +1,17 @@
-"""Claude Code, run headless. What it does was measured with claude 2.1.330 and 2.1.197."""
+"""How Claude Code's end is judged. What it does was measured with 2.1.330 and 2.1.197."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 
-from jobs_app.agents import instructions, verdicts
-from jobs_app.agents.arguments import checked
+from jobs_app.agents import verdicts
 from jobs_app.agents.base import Denials, Turn
-from jobs_app.agents.environment import environment, resolved
 from jobs_app.agents.limits import Windows
 from jobs_app.agents.verdicts import Rule, Signs
 from jobs_app.outcomes import Verdict
-from jobs_app.processes.spawning import Command
 from sessions_app.validation import printable
 
-ENVIRONMENT = {
-    # Otherwise 2.1.330 stays alive after its result until background tasks have ended.
-    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
-    "DISABLE_AUTOUPDATER": "1",
-}
-
-# The project's hooks, MCP servers and environment stay off; only the user's own settings count.
-UNTRUSTED = ("--setting-sources=user", "--strict-mcp-config")
-
-INSTRUCTIONS = ("CLAUDE.md", ".claude/CLAUDE.md")
+NAME = "Claude Code"
 
 # The codes are those of the `error` key of assistant events and of the result's
 # subtype, terminal_reason and stop_reason. The words on credit and usage limits
@@ -90,58 +76,6 @@ START_RULES = (
 )
 
 
-class ClaudeAgent:
-    """Drives `claude -p`."""
-
-    name = "Claude Code"
-    install_hint = (
-        "Install it with `npm install -g @anthropic-ai/claude-code` (Node.js 22 or newer), "
-        "or set POKECODE_CLAUDE_COMMAND."
-    )
-
-    def command(self) -> Sequence[str]:
-        return list(settings.POKECODE_CLAUDE_COMMAND)
-
-    def launch(self, turn: Turn) -> Command:
-        """See Agent."""
-        checked(turn)
-        return Command(
-            [*resolved(self.command()), *self._options(turn)],
-            environment(turn.attempt_id, ENVIRONMENT),
-            self._prompt(turn.prompt).encode(),
-        )
-
-    def _options(self, turn: Turn) -> list[str]:
-        mode = settings.POKECODE_CLAUDE_PERMISSION_MODE
-        options = ["-p", "--output-format=stream-json", "--verbose", f"--permission-mode={mode}"]
-        if not turn.trusted:
-            options += UNTRUSTED
-        if turn.model:
-            options.append(f"--model={turn.model}")
-        if turn.allowed_tools:
-            options.append(f"--allowedTools={','.join(turn.allowed_tools)}")
-        if turn.resume:
-            options.append(f"--resume={turn.resume}")
-        return options + self._system_prompt(turn)
-
-    def _system_prompt(self, turn: Turn) -> list[str]:
-        """In a file, because other users of the host can read argv."""
-        text = instructions.preamble(
-            turn.context, turn.project_path, INSTRUCTIONS, trusted=turn.trusted
-        )
-        if not text:
-            return []
-        path = instructions.write_private(turn.private_directory, "system-prompt.md", text)
-        return [f"--append-system-prompt-file={path}"]
-
-    def _prompt(self, prompt: str) -> str:
-        """A leading slash would make it a command of the tool (/cost), unseen by the model."""
-        return f"\n{prompt}" if prompt.startswith("/") else prompt
-
-    def observer(self, turn: Turn) -> "ClaudeObserver":
-        return ClaudeObserver(turn)
-
-
 class ClaudeObserver:
     """Judges an attempt by its last result: it may have several."""
 
@@ -198,7 +132,7 @@ class ClaudeObserver:
         return self._result is not None and not self._has_gone_on and not self._is_in_background
 
     def verdict(self, exit_code: int, stderr: str) -> Verdict:
-        name, result = ClaudeAgent.name, self._result
+        name, result = NAME, self._result
         if result is None and exit_code == 1 and self._error_code:
             result = {"is_error": True, "result": self._error_words}
         if result is None or (exit_code and self._has_gone_on and not result.get("is_error")):

@@ -1,0 +1,91 @@
+"""Codex: how it is started. What it does was measured with codex 0.169.0."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from django.conf import settings
+
+from jobs_app.agents import instructions
+from jobs_app.agents.arguments import checked
+from jobs_app.agents.base import Launch, OneWay, Turn
+from jobs_app.agents.codex.judge import NAME, CodexObserver
+from jobs_app.agents.environment import environment, native_codex, resolved
+from jobs_app.agents.untrusted_git import without_programs
+from jobs_app.processes.spawning import Command
+
+OPTIONS = (
+    "--json",
+    "--skip-git-repo-check",
+    # Otherwise every start asks github.com for plugins.
+    "--disable=plugins",
+    # Otherwise it waits without end for a server that refuses connections.
+    "--disable=unbounded_connection_retries",
+)
+
+INSTRUCTIONS = ("AGENTS.md",)
+
+
+class CodexAgent:
+    """Drives `codex exec`. It has no list of allowed tools: only its sandbox decides."""
+
+    name = NAME
+    install_hint = "Install it with `npm install -g @openai/codex`, or set POKECODE_CODEX_COMMAND."
+
+    def command(self) -> Sequence[str]:
+        return list(settings.POKECODE_CODEX_COMMAND)
+
+    def launch(self, turn: Turn) -> Launch:
+        """See Agent."""
+        checked(turn)
+        program, *words = resolved(self.command())
+        command = Command(
+            [native_codex(program), *words, *self._options(turn)], self._environment(turn)
+        )
+        return Launch(command, OneWay(CodexObserver(turn), self._prompt(turn)))
+
+    def _environment(self, turn: Turn) -> dict[str, str]:
+        own = environment(turn.attempt_id, {})
+        return own if turn.trusted else without_programs(own, turn.project_path)
+
+    def _options(self, turn: Turn) -> list[str]:
+        # The sandbox is not remembered by a conversation, and must come before `resume`.
+        options = ["exec", *OPTIONS, f"--sandbox={settings.POKECODE_CODEX_SANDBOX}"]
+        options.append(f"--config=projects={_trust(turn)}")
+        if turn.model:
+            options.append(f"--model={turn.model}")
+        if turn.resume:
+            options += ["resume", turn.resume]
+        return [*options, "-"]
+
+    def _prompt(self, turn: Turn) -> str:
+        """The first prompt of a conversation brings the context, which argv would show."""
+        if turn.resume:
+            return turn.prompt
+        text = instructions.preamble(
+            turn.context, turn.project_path, INSTRUCTIONS, trusted=turn.trusted
+        )
+        return f"{text}\n\nThe task:\n\n{turn.prompt}" if text else turn.prompt
+
+
+def _trust(turn: Turn) -> str:
+    """A TOML table of the trust in the project's directory.
+
+    The form `projects."path".trust_level=…` is split at the dots in the path, and
+    ignored. An untrusted project is named with all directories above it, in case
+    the user's own configuration trusts one; AGENTS.md is then not read either.
+    """
+    path = Path(turn.project_path)
+    if turn.trusted:
+        return _toml_table([path], "trusted")
+    return _toml_table([path, *path.parents], "untrusted")
+
+
+def _toml_table(directories: Sequence[Path], level: str) -> str:
+    entries = (f'{_toml(str(directory))}={{trust_level="{level}"}}' for directory in directories)
+    return f"{{{','.join(entries)}}}"
+
+
+def _toml(text: str) -> str:
+    """A basic string: as JSON's, but DEL is escaped too, and what is not ASCII is not."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,51 @@
+"""What a session or a job wants otherwise than this host's settings say."""
+
+from django.db import models
+
+from jobs_app.models.jobs import Job
+from sessions_app.fields import CascadeOneToOneField, JSONTextField
+from sessions_app.ids import new_id
+from sessions_app.models import Session
+
+
+class Approvals(models.TextChoices):
+    """What happens to what an agent needs a permission for."""
+
+    ASK = "ask", "ask a person"
+    DENY = "deny", "refuse it"
+
+
+class SessionOptions(models.Model):
+    """One row a session, only where it differs from the host's defaults."""
+
+    id = models.TextField(primary_key=True, default=new_id, editable=False)
+    session = CascadeOneToOneField(Session, related_name="options")
+    approvals = models.TextField(choices=Approvals, null=True, blank=True)
+    model = models.TextField(null=True, blank=True)
+    effort = models.TextField(null=True, blank=True)
+
+    class Meta:
+        db_table = "session_options"
+        verbose_name = verbose_name_plural = "options of a session"
+
+    def __str__(self) -> str:
+        return f"options of {self.session_id}"
+
+
+class JobOptions(models.Model):
+    """One row a job, only where it has one of these: its data is the schema's, and closed.
+
+    `images` are the prompt's, in order: a list of `{"hash": …, "type": "image/png"}`.
+    """
+
+    id = models.TextField(primary_key=True, default=new_id, editable=False)
+    job = CascadeOneToOneField(Job, related_name="options")
+    approvals = models.TextField(choices=Approvals, null=True, blank=True)
+    images = JSONTextField(null=True, blank=True)
+
+    class Meta:
+        db_table = "job_options"
+        verbose_name = verbose_name_plural = "options of a job"
+
+    def __str__(self) -> str:
+        return f"options of {self.job_id}"

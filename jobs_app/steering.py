@@ -1,0 +1,40 @@
+"""What people tell a running agent: a word in the middle of its turn, or to stop the turn.
+
+From outside: `steer` and `interrupt`; `queue.cancel` ends the run.
+"""
+
+from django.db import transaction
+from django.utils import timezone
+
+from jobs_app import queue
+from jobs_app.models import Job, JobAttempt, JobSteer
+from jobs_app.who import this_user
+from sessions_app import changes
+from sessions_app.validation import validate_prompt
+
+
+def steer(job: Job, text: str, *, by: str | None = None) -> JobSteer | Job:
+    """Tell the job's agent something now. If it does not run (any more), the text becomes a prompt
+    of its own: that job is returned then."""
+    validate_prompt(text)
+    with transaction.atomic():
+        # The end of an attempt locks it too: either it finds this word, or we find it closed.
+        running = JobAttempt.objects.open().filter(job_id=job.pk).select_for_update()
+        if running.first() is not None:
+            told = JobSteer.objects.create(
+                job_id=job.pk, session_id=job.session_id, text=text, told_by=by or this_user()
+            )
+            changes.announce(changes.JOBS)
+            return told
+    return queue.enqueue(job.session, text)
+
+
+def interrupt(job: Job) -> bool:
+    """Stop the agent's turn, and keep the conversation: what it was told meanwhile it still does.
+    False if it does not run, or is being interrupted already."""
+    with transaction.atomic():
+        running = JobAttempt.objects.open().filter(job_id=job.pk, interrupt_requested_at=None)
+        changed = running.update(interrupt_requested_at=timezone.now())
+        if changed:
+            changes.announce(changes.JOBS)
+    return bool(changed)

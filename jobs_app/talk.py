@@ -1,0 +1,150 @@
+"""What attempts leave of the talk with people: requests, receipts, drafts, and their ends.
+
+Stored by `leases.record`, in its transaction and behind its fence. From outside: the kinds of
+items for the job processor, `store` and `settle` for `leases`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from django.db.models import Q
+from django.utils import timezone
+
+from jobs_app.models import Closed, Job, JobAttempt, JobDraft, JobRequest, JobStatus, JobSteer
+from sessions_app.ids import new_id_after
+from sessions_app.models import MessageType
+from sessions_app.providers import events
+from sessions_app.transcript import NewMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A person is asked: the row to insert."""
+
+    request: JobRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """These requests are closed: their answers are about to be handed over, or are not wanted any
+    more."""
+
+    requests: Sequence[JobRequest]
+    why: Closed
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """This is about to be told to the agent."""
+
+    steer: JobSteer
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """The agent has read it: it is a message of the conversation from now on."""
+
+    steer: JobSteer
+
+
+@dataclass(frozen=True, slots=True)
+class Drafting:
+    """What the agent is writing; "" once the message has come."""
+
+    text: str
+
+
+Talk: TypeAlias = Asking | Closing | Telling | Hearing | Drafting
+
+
+def store(items: Sequence[tuple[JobAttempt, Talk]]) -> list[NewMessage]:
+    """Store these items, in order; returns the messages that they make."""
+    messages = []
+    for _, item in items:
+        match item:
+            case Asking(request):
+                # A group that is tried again may have been committed although nobody was told.
+                JobRequest.objects.bulk_create([request], ignore_conflicts=True)
+            case Closing(requests, why):
+                _close(Q(pk__in=[request.pk for request in requests]), why)
+            case Telling(steer):
+                JobSteer.objects.filter(pk=steer.pk).update(sent_at=timezone.now())
+            case Hearing(steer):
+                messages += _heard(steer)
+    _store_drafts({attempt.pk: (attempt, item) for attempt, item in items})
+    return messages
+
+
+def _heard(steer: JobSteer) -> list[NewMessage]:
+    """Once: a receipt that comes again, or a record that is tried again, finds it read."""
+    unread = JobSteer.objects.filter(pk=steer.pk, read_at=None)
+    if not unread.update(read_at=timezone.now()):
+        return []
+    return [
+        NewMessage(
+            session_id=steer.session_id,
+            provider=steer.session.provider,
+            type=MessageType.USER,
+            content=events.prompt(steer.text, steer.pk).raw,
+        )
+    ]
+
+
+def _store_drafts(last: Mapping[str, tuple[JobAttempt, Talk]]) -> None:
+    """The newest one of each attempt."""
+    drafts = [(a, item.text) for a, item in last.values() if isinstance(item, Drafting)]
+    now = timezone.now()
+    JobDraft.objects.bulk_create(
+        [
+            JobDraft(attempt=attempt, session_id=attempt.session_id, text=text, updated_at=now)
+            for attempt, text in drafts
+            if text
+        ],
+        update_conflicts=True,
+        unique_fields=["attempt"],
+        update_fields=["text", "updated_at"],
+    )
+    if ended := [attempt.pk for attempt, text in drafts if not text]:
+        JobDraft.objects.filter(attempt__in=ended).delete()
+
+
+# --- the end of an attempt ------------------------------------------------------
+
+
+def waiting(attempts: Iterable[JobAttempt]) -> set[str]:
+    """Those of these attempts whose jobs wait for a person."""
+    asked = JobRequest.objects.unanswered().filter(attempt__in=[each.pk for each in attempts])
+    return set(asked.values_list("attempt_id", flat=True))
+
+
+def settle(statuses: Mapping[str, str]) -> None:
+    """After attempts at these jobs (id -> its status now) have ended: what they were writing is
+    dropped; if a job has ended, so have its requests, and what its agent did not read becomes a
+    prompt of its own; otherwise both wait for the next attempt."""
+    JobDraft.objects.filter(attempt__job__in=list(statuses)).delete()
+    ended = [pk for pk, status in statuses.items() if status != JobStatus.PENDING]
+    going_on = [pk for pk, status in statuses.items() if status == JobStatus.PENDING]
+    _close(Q(job__in=ended), Closed.RUN_ENDED)
+    unread = JobSteer.objects.filter(read_at=None, own_job_id=None)
+    unread.filter(job__in=going_on).update(sent_at=None)
+    for steer in unread.filter(job__in=ended).select_related("session").order_by("pk"):
+        _make_prompt(steer)
+
+
+def close_requests_of(job: Job) -> None:
+    """The job has ended without a run: nobody needs to answer any more."""
+    _close(Q(job=job), Closed.RUN_ENDED)
+
+
+def _close(which: Q, why: Closed) -> None:
+    open_ones = JobRequest.objects.filter(which, closed_at=None)
+    open_ones.update(closed_at=timezone.now(), closed_why=why)
+
+
+def _make_prompt(steer: JobSteer) -> None:
+    newest = Job.objects.filter(session_id=steer.session_id).order_by("-session_id", "-pk").first()
+    data: dict[str, Any] = {"prompt": steer.text, "projectPath": steer.session.project_path}
+    job = Job(pk=new_id_after(newest and newest.pk), session_id=steer.session_id, data=data)
+    job.save(force_insert=True)
+    JobSteer.objects.filter(pk=steer.pk).update(own_job_id=job.pk)

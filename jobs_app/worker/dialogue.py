@@ -1,0 +1,212 @@
+"""One attempt's talk with people: what its agent asks, and what it is answered and told.
+
+The driver says what is to be done and knows nothing of people; this does it. Whatever a person
+has to see or has said is stored first, behind the attempt's fence: a question is lost by no
+crash, and no answer is used twice.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from jobs_app.agents.base import (
+    Ask,
+    CloseInput,
+    Driver,
+    Effect,
+    Heard,
+    Send,
+    Unheard,
+    Withdraw,
+    Writing,
+)
+from jobs_app.models import Closed, JobAttempt, JobRequest, JobSteer
+from jobs_app.talk import Asking, Closing, Drafting, Hearing, Talk, Telling
+from jobs_app.worker.drafts import Drafts
+from jobs_app.worker.looking import News
+from jobs_app.worker.recorder import Recorder, RecorderStopped
+from jobs_app.worker.timelimit import TimeLimit
+from sessions_app.providers import Asked
+
+
+class Input(Protocol):
+    """The agent's standard input."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def close_input(self) -> None: ...
+
+
+class Dialogue:
+    """Its methods are called in the event loop. `on_wait_over` is called when a person has been
+    asked for `patience` seconds in vain, `on_lost` when the attempt's lease is lost."""
+
+    def __init__(
+        self,
+        attempt: JobAttempt,
+        driver: Driver,
+        input: Input,
+        recorder: Recorder,
+        answered: Sequence[JobRequest],
+        *,
+        patience: float,
+        limit: TimeLimit,
+        on_wait_over: Callable[[], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self._attempt = attempt
+        self._driver = driver
+        self._input = input
+        self._recorder = recorder
+        self._decided = list(answered)
+        self._patience = patience
+        self._limit = limit
+        self._on_wait_over = on_wait_over
+        self._on_lost = on_lost
+        self._open: dict[str, tuple[JobRequest, Asked]] = {}
+        self._told: dict[str, JobSteer] = {}
+        self._drafts = Drafts(lambda text: recorder.note(attempt, Drafting(text)))
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_over = False
+
+    def interrupt(self, *, is_last: bool) -> bool:
+        """Ask the agent to stop its turn; False if it can only be signalled."""
+        if is_last:
+            self._end()
+        effects = self._driver.interrupt(is_last=is_last)
+        self.perform(effects or ())
+        return effects is not None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the agent waits for a person."""
+        return bool(self._open)
+
+    async def begin(self) -> None:
+        """Give the agent its prompt, or the answers to what it asked before."""
+        told = [request for request in self._decided if request.given["decision"] != "allow"]
+        if not told or await self._store(Closing(told, Closed.ANSWERED)):
+            self.perform(self._driver.begin())
+
+    def _end(self) -> None:
+        """It is asked and told nothing more, and what it takes back from now on is still open."""
+        self._is_over = True
+        self._drafts.end()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def hear(self, news: News) -> None:
+        """What people have said meanwhile. The same may come again until it is stored."""
+        for request in news.answered:
+            if request.pk in self._open:
+                _, asked = self._open.pop(request.pk)
+                self._go_on_if_answered()
+                _keep(self._hand_over(request, asked))
+        for steer in news.told:
+            if steer.pk not in self._told:
+                self._told[steer.pk] = steer
+                _keep(self._tell(steer))
+
+    def perform(self, effects: Iterable[Effect]) -> None:
+        """Do what the driver wants done."""
+        for effect in effects:
+            match effect:
+                case Send(data):
+                    self._input.write(data)
+                case CloseInput():
+                    self._input.close_input()
+                case Writing(piece):
+                    self._drafts.add(piece) if piece and not self._is_over else self._drafts.end()
+                case Ask() if not self._is_over:
+                    self._ask(effect)
+                case Withdraw(id) if not self._is_over:
+                    self._withdraw(id)
+                case Heard(id):
+                    self._recorder.note(self._attempt, Hearing(self._told[id]))
+                case Unheard():
+                    pass  # it becomes a prompt of its own when the attempt ends
+
+    # --- what the agent asks ----------------------------------------------------
+
+    def _ask(self, ask: Ask) -> None:
+        if (decided := self._decision_on(ask.asked)) is not None:
+            _keep(self._hand_over(decided, ask.asked))
+            return
+        request = self._row(ask)
+        self._open[request.pk] = (request, ask.asked)
+        self._recorder.note(self._attempt, Asking(request))
+        self._limit.pause()
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._patience, self._on_wait_over)
+
+    def _decision_on(self, asked: Asked) -> JobRequest | None:
+        """What was answered to the same call in an earlier attempt: good for one call."""
+        for request in self._decided:
+            if asked.what_runs in _calls(request):
+                self._decided.remove(request)
+                return request
+        return None
+
+    def _row(self, ask: Ask) -> JobRequest:
+        return JobRequest(
+            attempt=self._attempt,
+            job_id=self._attempt.job_id,
+            session=self._attempt.session,
+            kind=ask.asked.kind,
+            tool=ask.asked.tool,
+            call_id=ask.asked.call_id,
+            content_data=ask.line,
+            call_data=ask.call,
+        )
+
+    def _withdraw(self, id: str) -> None:
+        gone = [request for request, asked in self._open.values() if asked.id == id]
+        for request in gone:
+            del self._open[request.pk]
+            self._recorder.note(self._attempt, Closing([request], Closed.WITHDRAWN))
+        self._go_on_if_answered()
+
+    def _go_on_if_answered(self) -> None:
+        if not self._open:
+            self._limit.go_on()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    async def _hand_over(self, request: JobRequest, asked: Asked) -> None:
+        if await self._store(Closing([request], Closed.ANSWERED)):
+            self.perform(self._driver.answer(asked, request.given))
+
+    # --- what the agent is told --------------------------------------------------
+
+    async def _tell(self, steer: JobSteer) -> None:
+        if await self._store(Telling(steer)):
+            self.perform(self._driver.tell(steer.pk, steer.text))
+
+    async def _store(self, item: Talk) -> bool:
+        """Whether the agent may go on from it: it is stored, and the agent is not being ended."""
+        if self._is_over:
+            return False
+        with suppress(RecorderStopped):  # the worker ends, and the attempt is rescued
+            if await self._recorder.stored(self._attempt, item):
+                return True
+            self._on_lost()
+        return False
+
+
+def _calls(request: JobRequest) -> set[str]:
+    """The calls that an answer is about: as it was asked, and as a person has changed it."""
+    asked, changed = request.asked, request.given.get("input")
+    return {asked.what_runs} | ({asked.changed(changed).what_runs} if changed else set())
+
+
+_tasks: set["asyncio.Task[None]"] = set()
+"""asyncio itself keeps no reference to tasks."""
+
+
+def _keep(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
