@@ -144,7 +144,7 @@ class ClaudeDriver:
 
     @property
     def is_over(self) -> bool:
-        return self._is_ending or (self._judge.is_over and not self._unfinished)
+        return not self._unfinished and (self._judge.is_over or self._rests is True)
 
     def verdict(self, exit_code: int, stderr: str) -> Verdict:
         verdict = self._judge.verdict(exit_code, stderr)
