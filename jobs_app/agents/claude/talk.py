@@ -11,6 +11,7 @@ from jobs_app.agents.claude.judge import ClaudeObserver
 from jobs_app.outcomes import TURN_STOPPED, Outcome, Verdict
 from sessions_app.providers import Asked
 from sessions_app.providers.claude_requests import read_request
+from sessions_app.providers.reading import string
 
 QUIET = frozenset(
     {
@@ -45,12 +46,11 @@ class ClaudeDriver:
         return [lines.said(text, str(uuid.uuid4()))]
 
     def keeps(self, data: dict[str, Any]) -> bool:
-        match data.get("type"):
-            case "system":
-                is_request = data.get("subtype") == "status" and data.get("status") == "requesting"
-                return not is_request and data.get("subtype") not in QUIET_SYSTEM
-            case kind:
-                return kind not in QUIET
+        kind, subtype = string(data, "type"), string(data, "subtype")
+        if kind == "system":
+            is_request = subtype == "status" and data.get("status") == "requesting"
+            return not is_request and subtype not in QUIET_SYSTEM
+        return kind not in QUIET
 
     def observe(self, data: dict[str, Any], raw: str) -> Sequence[Effect]:
         match data.get("type"):
