@@ -43,6 +43,7 @@ def test_suggested_rules_are_offered_literally():
         "echo $(date)",
         "echo (x)",
         "echo a\nb",
+        "echo \u202eb",
         "x" * 501,
     ],
 )
@@ -83,6 +84,7 @@ def test_for_a_notebook_the_rule_is_the_notebook():
         "/srv/!a",
         "/srv/\\a",
         "/srv/a ",
+        "/srv/\u200ba",
         "/srv/../etc/passwd",
         "/srv/a/",
         "//srv/a",
