@@ -204,6 +204,30 @@ def test_a_conversation_goes_on(host):
     assert second.tokens == host.server.served.total - before
 
 
+def test_conversations_of_claude_in_plain_text_and_ours_go_on_in_each_other(claude):
+    began = _in_plain_text(claude, "SAY the first answer")
+    ours = claude.run("SAY the second answer", resume=began)
+    assert ours.verdict == Verdict(Outcome.SUCCEEDED)
+    assert "the first answer" in claude.server.prompts[-1].text
+    assert _in_plain_text(claude, "SAY the third answer", f"--resume={began}") == began
+    assert "the second answer" in claude.server.prompts[-1].text
+
+
+def _in_plain_text(claude: Host, prompt: str, *options: str) -> str:
+    """As people use it, and PokéCode did once; returns the conversation's id."""
+    claude.home.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [real_clis.claude(), "-p", "--output-format=json", *options],
+        input=prompt.encode(),
+        capture_output=True,
+        env=claude.environment,
+        cwd=claude.project,
+        check=True,
+        timeout=TIMEOUT,
+    )
+    return json.loads(done.stdout)["session_id"]
+
+
 def test_a_conversation_that_is_unknown_fails_for_good(host):
     verdict = host.run("SAY hello", resume=UNKNOWN_CONVERSATION).verdict
     assert (verdict.outcome, verdict.permanent) == (Outcome.FAILED, True)
