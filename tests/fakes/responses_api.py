@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fakes.model_script import Reply
+from tests.fakes.model_script import SHELL, Call, Reply
 
 ERRORS = {
     400: ("invalid_request_error", "The request is wrong."),
@@ -15,12 +15,12 @@ ERRORS = {
 
 
 def conversation(body: dict[str, Any]) -> tuple[str, str | None]:
-    """The newest prompt, and the newest tool result if the model is to answer that."""
+    """What was said last, and the tool result that the model is to answer if that came last."""
     items = body["input"]
     prompts = [_text(item["content"]) for item in items if item.get("role") == "user"]
     last = items[-1]
     is_result = str(last.get("type")).endswith("_call_output")
-    return prompts[-1], _text(last["output"]) if is_result else None
+    return ("", _text(last["output"])) if is_result else (prompts[-1], None)
 
 
 def _text(content: Any) -> str:
@@ -61,15 +61,21 @@ def stream(reply: Reply, words: Iterator[str]) -> Iterator[dict[str, Any]]:
 
 
 def _output(reply: Reply, text: str) -> list[dict[str, Any]]:
-    call = {
+    calls = [_function_call(reply, number, call) for number, call in enumerate(reply.calls)]
+    return [_said(reply, text), *calls]
+
+
+def _function_call(reply: Reply, number: int, call: Call) -> dict[str, Any]:
+    is_shell = call.tool == SHELL
+    shell = {"cmd": call.input.get("command"), "yield_time_ms": 10000}
+    return {
         "type": "function_call",
-        "id": f"fc_{reply.number:06}",
-        "call_id": f"call_{reply.number:06}",
-        "name": "exec_command",
-        "arguments": json.dumps({"cmd": reply.command, "yield_time_ms": 10000}),
+        "id": f"fc_{reply.number:06}_{number}",
+        "call_id": f"call_{reply.number:06}_{number}",
+        "name": "exec_command" if is_shell else call.tool,
+        "arguments": json.dumps(shell if is_shell else call.input),
         "status": "completed",
     }
-    return [_said(reply, text)] + ([call] if reply.command is not None else [])
 
 
 def _said(reply: Reply, text: str) -> dict[str, Any]:
