@@ -6,13 +6,14 @@ from pathlib import Path
 
 from django.conf import settings
 
-from jobs_app.agents import instructions, versions
+from jobs_app.agents import instructions
 from jobs_app.agents.arguments import checked
 from jobs_app.agents.base import Driver, Launch, OneWay, Turn
 from jobs_app.agents.codex.judge import NAME, CodexObserver
 from jobs_app.agents.codex.talk import CodexDriver
 from jobs_app.agents.environment import environment, native_codex, resolved
 from jobs_app.agents.untrusted_git import without_programs
+from jobs_app.agents.versions import Installed, too_old
 from jobs_app.processes.spawning import Command
 
 OPTIONS = (
@@ -44,14 +45,14 @@ class CodexAgent:
         program, *words = resolved(self.command())
         command = [native_codex(program), *words]
         environment = self._environment(turn)
-        version = versions.installed(command, environment)
-        if version is None or version >= NEEDED:
+        note = _why_one_way(Installed(command, environment))
+        prompt = self._prompt(turn)
+        if note is None:
             argv = [*command, "app-server", *OPTIONS, _trust_option(turn)]
-            driver: Driver = CodexDriver(turn, self._prompt(turn), settings.POKECODE_CODEX_SANDBOX)
+            driver: Driver = CodexDriver(turn, prompt, settings.POKECODE_CODEX_SANDBOX)
         else:
             argv = [*command, *self._one_way(turn)]
-            note = versions.too_old(NAME, version, NEEDED)
-            driver = OneWay(CodexObserver(turn), self._prompt(turn), note)
+            driver = OneWay(CodexObserver(turn), prompt, note)
         return Launch(Command(argv, environment), driver)
 
     def _environment(self, turn: Turn) -> dict[str, str]:
@@ -76,6 +77,12 @@ class CodexAgent:
             turn.context, turn.project_path, INSTRUCTIONS, trusted=turn.trusted
         )
         return f"{text}\n\nThe task:\n\n{turn.prompt}" if text else turn.prompt
+
+
+def _why_one_way(installed: Installed) -> str | None:
+    version = installed.version
+    is_old = version < NEEDED if version else not installed.has("app-server")
+    return too_old(NAME, version, NEEDED) if is_old else None
 
 
 def _trust_option(turn: Turn) -> str:
