@@ -155,8 +155,8 @@ class Observer(Protocol):
 
 
 class OneWay:
-    """The driver of a tool that takes its prompt and is not talked to after that; `note` says
-    why, beside a success."""
+    """The driver of a tool that takes its prompt and is not talked to after that. `note` is what
+    the transcript should tell of that, once it has succeeded."""
 
     def __init__(self, observer: Observer, prompt: str, note: str | None = None) -> None:
         self._observer = observer
@@ -188,7 +188,7 @@ class OneWay:
 
     def verdict(self, exit_code: int, stderr: str) -> Verdict:
         verdict = self._observer.verdict(exit_code, stderr)
-        notes = [note for note in (verdict.note, self._note) if note]
+        notes = filter(None, [verdict.note, self._note])
         return replace(verdict, note=" ".join(notes) or None)
 
 

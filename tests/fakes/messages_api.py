@@ -1,5 +1,6 @@
 """As much of the Messages API as Claude Code needs."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -18,10 +19,11 @@ ERRORS = {
 
 def conversation(body: dict[str, Any]) -> tuple[str, str | None]:
     """What was said last, and the tool result that it came with, if it came with one."""
-    blocks = [_blocks(message) for message in body["messages"] if message["role"] == "user"]
-    results = [_text(block) for block in blocks[-1] if block["type"] == "tool_result"]
-    prompt = "\n".join(block["text"] for block in blocks[-1] if block["type"] == "text")
-    return prompt, results[-1] if results else None
+    since = itertools.takewhile(lambda each: each["role"] != "assistant", body["messages"][::-1])
+    blocks = [block for message in [*since][::-1] for block in _blocks(message)]
+    results = [_text(block) for block in blocks if block["type"] == "tool_result"]
+    said = "\n".join(block["text"] for block in blocks if block["type"] == "text")
+    return said, results[-1] if results else None
 
 
 def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
