@@ -9,7 +9,7 @@ from typing import Any
 
 SCRIPT = re.compile(r"^\s*(SAY|RUN|TOOL|FAIL|SLOW)\b[ \t]*(.*)$", re.MULTILINE)
 
-AGAIN = re.compile(r"you may use (\S+), .*make exactly this call again.*\s*$", re.MULTILINE)
+AGAIN = re.compile(r"you may use (\S+), .*make exactly this call again.*\n+")
 """What a conversation that goes on after an allowance says; the call's input follows as JSON."""
 
 SHELL = "RUN"
