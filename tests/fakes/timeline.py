@@ -301,6 +301,8 @@ def fail(why: str) -> None:
 
 
 def main() -> None:
+    if {"--version", "--help"} & set(sys.argv):  # as a tool that tells no version
+        return
     tool, _, rest = sys.argv[1].partition("--")
     name, _, turn = rest.rpartition(".")
     sys.exit(Player(tool, name, int(turn)).play())
