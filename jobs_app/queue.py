@@ -13,7 +13,18 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jobs_app import copies, leases, talk
-from jobs_app.models import RETRYABLE, Job, JobAttempt, JobQuerySet, JobStatus, SessionHost, Worker
+from jobs_app.models import (
+    RETRYABLE,
+    Job,
+    JobAttempt,
+    JobOptions,
+    JobQuerySet,
+    JobRequest,
+    JobStatus,
+    SessionHost,
+    Worker,
+    validate_approvals,
+)
 from sessions_app import changes
 from sessions_app.ids import new_id_after
 from sessions_app.models import Session, SessionState
@@ -27,14 +38,15 @@ def enqueue(
     *,
     model: str | None = None,
     allowed_tools: Sequence[str] | None = None,
+    approvals: str | None = None,
     prompt_id: str | None = None,
     max_attempts: int | None = None,
 ) -> Job:
     """Queue a prompt after the session's earlier ones.
 
-    `prompt_id` groups the jobs of one prompt that is run again. Raises
-    ValidationError, and queues nothing, if the prompt, model or tools are wrong
-    or the session is archived.
+    `approvals` is "ask" or "deny", None for what the session wants. `prompt_id` groups the jobs
+    of one prompt that is run again. Raises ValidationError, and queues nothing, if one of these
+    is wrong or the session is archived.
     """
     data: dict[str, Any] = {"prompt": prompt, "projectPath": session.project_path}
     data.update(_options(session, model, allowed_tools))
@@ -49,6 +61,8 @@ def enqueue(
             _require_active(session.pk)
             job.pk = new_id_after(_newest_job(session.pk))
             job.save(force_insert=True)
+            if approvals:
+                _keep_approvals(job, approvals)
             copies.note_first()
             changes.announce(changes.JOBS)
     except IntegrityError:  # deleted at the same moment
@@ -62,6 +76,7 @@ def edit(
     prompt: str,
     model: str | None = None,
     allowed_tools: Sequence[str] | None = None,
+    approvals: str | None = None,
     max_attempts: int | None = None,
 ) -> None:
     """Change a job that is still waiting; ValidationError if it has started meanwhile."""
@@ -69,6 +84,10 @@ def edit(
         locked = Job.objects.select_for_update().select_related(None).get(pk=job.pk)
         if locked.status != JobStatus.PENDING:
             raise ValidationError(f"This job is {locked.status}: only a pending one can be edited.")
+        if JobRequest.objects.filter(job=locked, closed_at=None).exists():
+            raise ValidationError(
+                "This job's agent has asked something: answer that, or cancel the job."
+            )
         # A changed prompt is shown again when it runs, so its message is not kept.
         keys = ("projectPath", "messageId") if prompt == locked.prompt else ("projectPath",)
         locked.data = {
@@ -80,6 +99,7 @@ def edit(
             locked.max_attempts = max_attempts
         locked.full_clean()
         locked.save(update_fields=["data", "max_attempts"])
+        _keep_approvals(locked, approvals)
         changes.announce(changes.JOBS)
 
 
@@ -102,7 +122,7 @@ def _cancel_pending(job: Job) -> bool:
         .update(status=JobStatus.CANCELLED, completed_at=timezone.now(), next_retry_at=None)
     )
     if changed:
-        talk.close_requests_of(job)
+        talk.settle({job.pk: JobStatus.CANCELLED})
         idle = Session.objects.filter(pk=job.session_id, is_working=False)
         idle.update(last_job_status=JobStatus.CANCELLED)
     return bool(changed)
@@ -193,6 +213,15 @@ def _options(
         session.validate_allowed_tools(list(allowed_tools))
         options["allowedTools"] = list(allowed_tools)
     return options
+
+
+def _keep_approvals(job: Job, approvals: str | None) -> None:
+    """A row only where there is something to keep."""
+    if approvals:
+        validate_approvals(approvals)
+        JobOptions.objects.update_or_create(job=job, defaults={"approvals": approvals})
+    else:
+        JobOptions.objects.filter(job=job).update(approvals=None)
 
 
 def _newest_job(session_id: str) -> str | None:

@@ -7,11 +7,12 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
-from jobs_app import queue
+from jobs_app import queue, steering
 from jobs_app.acts import RUN_JOB
 from jobs_app.admin.forms import PromptForm
-from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker
+from jobs_app.models import Job, JobAttempt, JobStatus, JobSteer, SessionHost, Worker
 from jobs_app.trusts import NOT_TRUSTED, TRUST_PROJECT, TRUSTED, is_trusted
+from pokecode_site.pages import drafts, telling
 from sessions_app.admin.base import may_read_messages
 from sessions_app.display import rendering
 from sessions_app.display.html import page_url
@@ -46,6 +47,10 @@ class NextPromptForm(PromptForm):
         """The queued job, or None with the reason among this form's errors."""
         return self.ask(partial(queue.enqueue, self.session))
 
+    def tell(self, job: Job, by: str) -> JobSteer | Job | None:
+        """What `steering.steer` made of it, or None as above."""
+        return self.ask(lambda *, prompt, **_: steering.steer(job, prompt, by=by))
+
 
 def can_follow(request: HttpRequest) -> bool:
     """Only an asynchronous server keeps a stream open without a thread of its own."""
@@ -71,6 +76,7 @@ def page_context(
         "title": visible(session.name),
         "session_url": url(session),
         "page": rendering.page(session, before) if may_read else rendering.EMPTY,
+        "draft": drafts.of_session(session.pk) if may_read and before is None else drafts.NONE,
         "is_latest": before is None,
         "is_live": before is None and can_follow(request),
         "prompt_form": form or NextPromptForm(session),
@@ -86,6 +92,7 @@ def fragment_context(request: HttpRequest, session: Session) -> dict[str, Any]:
     trusted = is_trusted(session.project_path)
     return {
         **_hosts(session, set(workers.values())),
+        **telling.context(session),
         "session": session,
         "run": run,
         "run_is_abandoned": run is not None and run.worker_id not in workers,
@@ -118,4 +125,6 @@ def fragments(request: HttpRequest, session: Session) -> dict[str, str]:
     return {
         "session-status": render_to_string("pokecode_site/session_status.html", context),
         "session-jobs": render_to_string("pokecode_site/session_jobs.html", context),
+        "session-acts": render_to_string("pokecode_site/session_acts.html", context),
+        "session-told": render_to_string("pokecode_site/session_told.html", context),
     }
