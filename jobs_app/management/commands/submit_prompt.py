@@ -37,6 +37,15 @@ class Command(BaseCommand):
             help="a tool that the agent may use without asking; can be given again",
         )
         parser.add_argument(
+            "--image",
+            dest="images",
+            metavar="FILE",
+            action="append",
+            default=[],
+            help="a PNG, JPEG, GIF or WebP file of up to 5 MB that goes with the prompt; can be "
+            "given again",
+        )
+        parser.add_argument(
             "--wait", action="store_true", help="follow the transcript until the job has ended"
         )
 
@@ -45,7 +54,11 @@ class Command(BaseCommand):
         prompt = _standard_input() if options["prompt"] == "-" else options["prompt"]
         with refusals_end_the_command():
             job = Job.objects.enqueue(
-                session, prompt, model=options["model"], allowed_tools=options["allowed_tools"]
+                session,
+                prompt,
+                model=options["model"],
+                allowed_tools=options["allowed_tools"],
+                images=options["images"],
             )
         self.stdout.write(job.pk)
         if options["wait"]:
