@@ -47,6 +47,15 @@ class Command(BaseCommand):
             "(default: the session's, else the host's)",
         )
         parser.add_argument(
+            "--image",
+            dest="images",
+            metavar="FILE",
+            action="append",
+            default=[],
+            help="a PNG, JPEG, GIF or WebP file of up to 5 MB that goes with the prompt; can be "
+            "given again",
+        )
+        parser.add_argument(
             "--wait",
             action="store_true",
             help="follow the transcript until the job has ended; what the agent asks is asked here",
@@ -62,6 +71,7 @@ class Command(BaseCommand):
                 model=options["model"],
                 allowed_tools=options["allowed_tools"],
                 approvals=options["approvals"],
+                images=options["images"],
             )
         self.stdout.write(job.pk)
         if options["wait"]:
