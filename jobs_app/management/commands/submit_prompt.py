@@ -23,8 +23,9 @@ PROMPT_HELP = "the prompt, or - for standard input; put -- before one that start
 
 class Command(BaseCommand):
     help = (
-        "Queue a prompt and print the job's id. With --wait, follow the transcript and exit "
-        "with 0 if the job completed, 1 if it failed, 3 if it was cancelled."
+        "Queue a prompt and print the job's id. With --wait, follow the transcript, ask here what "
+        "the agent asks, and exit with 0 if the job completed, 1 if it failed, 3 if it was "
+        "cancelled."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -49,7 +50,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--wait",
             action="store_true",
-            help="follow the transcript until the job has ended; what the agent asks is asked here",
+            help="follow the transcript until the job has ended",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
