@@ -21,7 +21,8 @@ from django.contrib.admin import ModelAdmin
 from django.db import close_old_connections, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
-from pokecode_site.pages import workspace
+from pokecode_site.pages import requests, workspace
+from pokecode_site.pages.inbox import Inbox
 from sessions_app import changes
 from sessions_app.admin.base import may_read_messages
 from sessions_app.display import rendering
@@ -110,6 +111,7 @@ class Follower:
         self._session_id = session.pk
         self._cursor = cursor
         self._sent: dict[str, str] = {}
+        self._told: dict[str, dict[str, str]] = {}
         self.is_behind = False
         self._conversation = Conversation()
         rendering.feed(self._conversation, session, rendering.until(session, cursor))
@@ -139,10 +141,15 @@ class Follower:
         if messages:
             self._cursor = messages[-1].pk
         current = workspace.fragments(self._request, session)
-        changed = {key: html for key, html in current.items() if self._sent.get(key) != html}
+        changed = _changed(self._sent, current)
         self._sent = current
+        told = {"requests": requests.states(self._request, session)}
+        told["needs"] = {"count": Inbox(self._request).count}
+        news = {key: _changed(self._told.get(key, {}), now) for key, now in told.items()}
+        self._told = told
         budget = Budget()
         return {
+            **news,
             "entries": [
                 {
                     "id": entry.id,
@@ -153,6 +160,10 @@ class Follower:
             ],
             "fragments": changed,
         }
+
+
+def _changed(before: dict[str, str], now: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in now.items() if before.get(key) != value}
 
 
 class Stream:

@@ -6,8 +6,10 @@ only a client with a screen of its own wants to know.
 
 from typing import Any
 
+from sessions_app.providers import requested
+from sessions_app.providers.codex_requests import read_request
 from sessions_app.providers.reading import objects, optional, snake, string, type_of
-from sessions_app.providers.shapes import Notice, Shape
+from sessions_app.providers.shapes import Notice, Request, Shape
 
 REPEATED = {"agent_message", "reasoning", "user_message"}
 """Items whose start holds nothing yet."""
@@ -83,14 +85,9 @@ def _ended(item: dict[str, Any]) -> dict[str, Any]:
 
 def show_other(data: dict[str, Any]) -> list[Shape]:
     """What a message shows that has no event of `codex exec`: questions and refusals."""
-    method = string(data, "method")
-    params: dict[str, Any] = optional(data, "params", dict, {})
-    if method.endswith("Approval"):
-        about = string(params, "command") or string(params, "reason")
-        return [Notice(f"Permission is asked: {about}" if about else "Permission is asked.")]
-    if method.endswith("requestUserInput"):
-        asked = "\n".join(string(each, "question") for each in objects(params, "questions"))
-        return [Notice(f"Question: {asked}")]
+    asked = read_request(data, {})
+    if asked is not None:
+        return [Request(asked.key, requested.sentence(asked))]
     error: dict[str, Any] = optional(data, "error", dict, {})
     if error:
         return [Notice(f"Codex refused a request: {string(error, 'message')}", "warning")]
