@@ -61,7 +61,7 @@ class JobAdmin(LateEditMixin, SessionLinkMixin, BaseAdmin):
         css = {"all": ["jobs_app/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        return Job.objects.titled().defer("session__context")
+        return Job.objects.titled().noting_waits().defer("session__context")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -173,6 +173,8 @@ class JobAdmin(LateEditMixin, SessionLinkMixin, BaseAdmin):
 
     @admin.display(description="status", ordering="status")
     def state(self, job: Job) -> str:
+        if job.waits:
+            return status("waiting", "waits for you")
         return status(job.status, job.get_status_display())
 
     @admin.display(description="attempts", ordering="attempts")
