@@ -13,7 +13,17 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jobs_app import copies, leases, talk
-from jobs_app.models import RETRYABLE, Job, JobAttempt, JobQuerySet, JobStatus, SessionHost, Worker
+from jobs_app.models import (
+    RETRYABLE,
+    Job,
+    JobAttempt,
+    JobOptions,
+    JobQuerySet,
+    JobStatus,
+    SessionHost,
+    Worker,
+    validate_approvals,
+)
 from sessions_app import changes
 from sessions_app.ids import new_id_after
 from sessions_app.models import Session, SessionState
@@ -27,14 +37,15 @@ def enqueue(
     *,
     model: str | None = None,
     allowed_tools: Sequence[str] | None = None,
+    approvals: str | None = None,
     prompt_id: str | None = None,
     max_attempts: int | None = None,
 ) -> Job:
     """Queue a prompt after the session's earlier ones.
 
-    `prompt_id` groups the jobs of one prompt that is run again. Raises
-    ValidationError, and queues nothing, if the prompt, model or tools are wrong
-    or the session is archived.
+    `approvals` is "ask" or "deny", None for what the session wants. `prompt_id` groups the jobs
+    of one prompt that is run again. Raises ValidationError, and queues nothing, if one of these
+    is wrong or the session is archived.
     """
     data: dict[str, Any] = {"prompt": prompt, "projectPath": session.project_path}
     data.update(_options(session, model, allowed_tools))
@@ -49,6 +60,8 @@ def enqueue(
             _require_active(session.pk)
             job.pk = new_id_after(_newest_job(session.pk))
             job.save(force_insert=True)
+            if approvals:
+                _keep_approvals(job, approvals)
             copies.note_first()
             changes.announce(changes.JOBS)
     except IntegrityError:  # deleted at the same moment
@@ -62,6 +75,7 @@ def edit(
     prompt: str,
     model: str | None = None,
     allowed_tools: Sequence[str] | None = None,
+    approvals: str | None = None,
     max_attempts: int | None = None,
 ) -> None:
     """Change a job that is still waiting; ValidationError if it has started meanwhile."""
@@ -80,6 +94,7 @@ def edit(
             locked.max_attempts = max_attempts
         locked.full_clean()
         locked.save(update_fields=["data", "max_attempts"])
+        _keep_approvals(locked, approvals)
         changes.announce(changes.JOBS)
 
 
@@ -193,6 +208,15 @@ def _options(
         session.validate_allowed_tools(list(allowed_tools))
         options["allowedTools"] = list(allowed_tools)
     return options
+
+
+def _keep_approvals(job: Job, approvals: str | None) -> None:
+    """A row only where there is something to keep."""
+    if approvals:
+        validate_approvals(approvals)
+        JobOptions.objects.update_or_create(job=job, defaults={"approvals": approvals})
+    else:
+        JobOptions.objects.filter(job=job).update(approvals=None)
 
 
 def _newest_job(session_id: str) -> str | None:

@@ -7,110 +7,281 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('jobs_app', '0004_database_identity'),
-        ('sessions_app', '0001_initial'),
+        ("jobs_app", "0004_database_identity"),
+        ("sessions_app", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='jobattempt',
-            name='interrupt_requested_at',
+            model_name="jobattempt",
+            name="interrupt_requested_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AlterField(
-            model_name='jobattempt',
-            name='outcome',
-            field=models.TextField(choices=[('succeeded', 'succeeded'), ('failed', 'failed'), ('rate_limited', 'rate limited'), ('cancelled', 'cancelled'), ('interrupted', 'interrupted'), ('parked', 'parked'), ('lost', 'lost')], null=True),
+            model_name="jobattempt",
+            name="outcome",
+            field=models.TextField(
+                choices=[
+                    ("succeeded", "succeeded"),
+                    ("failed", "failed"),
+                    ("rate_limited", "rate limited"),
+                    ("cancelled", "cancelled"),
+                    ("interrupted", "interrupted"),
+                    ("parked", "parked"),
+                    ("lost", "lost"),
+                ],
+                null=True,
+            ),
         ),
         migrations.CreateModel(
-            name='JobOptions',
+            name="JobOptions",
             fields=[
-                ('id', models.TextField(default=sessions_app.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('approvals', models.TextField(blank=True, choices=[('ask', 'ask a person'), ('deny', 'refuse it')], null=True)),
-                ('images', sessions_app.fields.JSONTextField(blank=True, null=True)),
-                ('job', sessions_app.fields.CascadeOneToOneField(related_name='options', to='jobs_app.job')),
+                (
+                    "id",
+                    models.TextField(
+                        default=sessions_app.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "approvals",
+                    models.TextField(
+                        blank=True,
+                        choices=[("ask", "ask a person"), ("deny", "refuse it")],
+                        null=True,
+                    ),
+                ),
+                ("images", sessions_app.fields.JSONTextField(blank=True, null=True)),
+                (
+                    "job",
+                    sessions_app.fields.CascadeOneToOneField(
+                        related_name="options", to="jobs_app.job"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'options of a job',
-                'verbose_name_plural': 'options of a job',
-                'db_table': 'job_options',
+                "verbose_name": "options of a job",
+                "verbose_name_plural": "options of a job",
+                "db_table": "job_options",
             },
         ),
         migrations.CreateModel(
-            name='SessionOptions',
+            name="SessionOptions",
             fields=[
-                ('id', models.TextField(default=sessions_app.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('approvals', models.TextField(blank=True, choices=[('ask', 'ask a person'), ('deny', 'refuse it')], null=True)),
-                ('model', models.TextField(blank=True, null=True)),
-                ('effort', models.TextField(blank=True, null=True)),
-                ('session', sessions_app.fields.CascadeOneToOneField(related_name='options', to='sessions_app.session')),
+                (
+                    "id",
+                    models.TextField(
+                        default=sessions_app.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "approvals",
+                    models.TextField(
+                        blank=True,
+                        choices=[("ask", "ask a person"), ("deny", "refuse it")],
+                        null=True,
+                    ),
+                ),
+                ("model", models.TextField(blank=True, null=True)),
+                ("effort", models.TextField(blank=True, null=True)),
+                (
+                    "session",
+                    sessions_app.fields.CascadeOneToOneField(
+                        related_name="options", to="sessions_app.session"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'options of a session',
-                'verbose_name_plural': 'options of a session',
-                'db_table': 'session_options',
+                "verbose_name": "options of a session",
+                "verbose_name_plural": "options of a session",
+                "db_table": "session_options",
             },
         ),
         migrations.CreateModel(
-            name='JobDraft',
+            name="JobDraft",
             fields=[
-                ('attempt', sessions_app.fields.CascadeOneToOneField(primary_key=True, related_name='draft', serialize=False, to='jobs_app.jobattempt')),
-                ('text', models.TextField()),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('session', sessions_app.fields.CascadeForeignKey(db_index=False, related_name='drafts', to='sessions_app.session')),
+                (
+                    "attempt",
+                    sessions_app.fields.CascadeOneToOneField(
+                        primary_key=True,
+                        related_name="draft",
+                        serialize=False,
+                        to="jobs_app.jobattempt",
+                    ),
+                ),
+                ("text", models.TextField()),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "session",
+                    sessions_app.fields.CascadeForeignKey(
+                        db_index=False, related_name="drafts", to="sessions_app.session"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'draft',
-                'db_table': 'job_drafts',
-                'indexes': [sessions_app.fields.LongNameIndex(fields=['session'], name='idx_job_drafts_session')],
+                "verbose_name": "draft",
+                "db_table": "job_drafts",
+                "indexes": [
+                    sessions_app.fields.LongNameIndex(
+                        fields=["session"], name="idx_job_drafts_session"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='JobRequest',
+            name="JobRequest",
             fields=[
-                ('id', models.TextField(default=sessions_app.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.TextField(choices=[('permission', 'permission'), ('question', 'question'), ('plan', 'plan')])),
-                ('tool', models.TextField(help_text='The tool that the agent wants to use, as it names it.')),
-                ('call_id', models.TextField(help_text='The call in the conversation that waits.', null=True)),
-                ('content_data', models.TextField(help_text='The request as it came.')),
-                ('call_data', models.TextField(help_text='The call, where the request only names it.', null=True)),
-                ('asked_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('answer', sessions_app.fields.JSONTextField(null=True)),
-                ('answered_by', models.TextField(null=True)),
-                ('answered_at', models.DateTimeField(null=True)),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('closed_why', models.TextField(choices=[('answered', 'answered'), ('withdrawn', 'withdrawn by the agent'), ('run ended', 'the job ended')], null=True)),
-                ('attempt', sessions_app.fields.CascadeForeignKey(db_index=False, related_name='requests', to='jobs_app.jobattempt')),
-                ('job', sessions_app.fields.CascadeForeignKey(db_index=False, related_name='requests', to='jobs_app.job')),
-                ('session', sessions_app.fields.CascadeForeignKey(db_index=False, related_name='requests', to='sessions_app.session')),
+                (
+                    "id",
+                    models.TextField(
+                        default=sessions_app.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.TextField(
+                        choices=[
+                            ("permission", "permission"),
+                            ("question", "question"),
+                            ("plan", "plan"),
+                        ]
+                    ),
+                ),
+                (
+                    "tool",
+                    models.TextField(
+                        help_text="The tool that the agent wants to use, as it names it."
+                    ),
+                ),
+                (
+                    "call_id",
+                    models.TextField(
+                        help_text="The call in the conversation that waits.", null=True
+                    ),
+                ),
+                ("content_data", models.TextField(help_text="The request as it came.")),
+                (
+                    "call_data",
+                    models.TextField(
+                        help_text="The call, where the request only names it.", null=True
+                    ),
+                ),
+                ("asked_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("answer", sessions_app.fields.JSONTextField(null=True)),
+                ("answered_by", models.TextField(null=True)),
+                ("answered_at", models.DateTimeField(null=True)),
+                ("closed_at", models.DateTimeField(null=True)),
+                (
+                    "closed_why",
+                    models.TextField(
+                        choices=[
+                            ("answered", "answered"),
+                            ("withdrawn", "withdrawn by the agent"),
+                            ("run ended", "the job ended"),
+                        ],
+                        null=True,
+                    ),
+                ),
+                (
+                    "attempt",
+                    sessions_app.fields.CascadeForeignKey(
+                        db_index=False, related_name="requests", to="jobs_app.jobattempt"
+                    ),
+                ),
+                (
+                    "job",
+                    sessions_app.fields.CascadeForeignKey(
+                        db_index=False, related_name="requests", to="jobs_app.job"
+                    ),
+                ),
+                (
+                    "session",
+                    sessions_app.fields.CascadeForeignKey(
+                        db_index=False, related_name="requests", to="sessions_app.session"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'request',
-                'db_table': 'job_requests',
-                'permissions': [('answer_request', 'Can answer what agents ask (lets them act, so it runs code)')],
-                'indexes': [sessions_app.fields.LongNameIndex(condition=models.Q(('closed_at__isnull', True)), fields=['job', 'answered_at'], name='idx_job_requests_open'), sessions_app.fields.LongNameIndex(fields=['attempt'], name='idx_job_requests_attempt'), sessions_app.fields.LongNameIndex(fields=['session', 'id'], name='idx_job_requests_session')],
+                "verbose_name": "request",
+                "db_table": "job_requests",
+                "permissions": [
+                    (
+                        "answer_request",
+                        "Can answer what agents ask (lets them act, so it runs code)",
+                    )
+                ],
+                "indexes": [
+                    sessions_app.fields.LongNameIndex(
+                        condition=models.Q(("closed_at__isnull", True)),
+                        fields=["job", "answered_at"],
+                        name="idx_job_requests_open",
+                    ),
+                    sessions_app.fields.LongNameIndex(
+                        fields=["attempt"], name="idx_job_requests_attempt"
+                    ),
+                    sessions_app.fields.LongNameIndex(
+                        fields=["session", "id"], name="idx_job_requests_session"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='JobSteer',
+            name="JobSteer",
             fields=[
-                ('id', models.TextField(default=sessions_app.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('text', models.TextField()),
-                ('told_by', models.TextField()),
-                ('told_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('sent_at', models.DateTimeField(null=True)),
-                ('read_at', models.DateTimeField(null=True)),
-                ('own_job_id', models.TextField(help_text='The job that it became instead.', null=True)),
-                ('job', sessions_app.fields.CascadeForeignKey(db_index=False, related_name='steers', to='jobs_app.job')),
-                ('session', sessions_app.fields.CascadeForeignKey(db_index=False, related_name='steers', to='sessions_app.session')),
+                (
+                    "id",
+                    models.TextField(
+                        default=sessions_app.ids.new_id,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("text", models.TextField()),
+                ("told_by", models.TextField()),
+                ("told_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("sent_at", models.DateTimeField(null=True)),
+                ("read_at", models.DateTimeField(null=True)),
+                (
+                    "own_job_id",
+                    models.TextField(help_text="The job that it became instead.", null=True),
+                ),
+                (
+                    "job",
+                    sessions_app.fields.CascadeForeignKey(
+                        db_index=False, related_name="steers", to="jobs_app.job"
+                    ),
+                ),
+                (
+                    "session",
+                    sessions_app.fields.CascadeForeignKey(
+                        db_index=False, related_name="steers", to="sessions_app.session"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'word to a running agent',
-                'verbose_name_plural': 'words to running agents',
-                'db_table': 'job_steers',
-                'indexes': [sessions_app.fields.LongNameIndex(condition=models.Q(('own_job_id__isnull', True), ('read_at__isnull', True)), fields=['job', 'id'], name='idx_job_steers_unread'), sessions_app.fields.LongNameIndex(fields=['session', 'id'], name='idx_job_steers_session')],
+                "verbose_name": "word to a running agent",
+                "verbose_name_plural": "words to running agents",
+                "db_table": "job_steers",
+                "indexes": [
+                    sessions_app.fields.LongNameIndex(
+                        condition=models.Q(("own_job_id__isnull", True), ("read_at__isnull", True)),
+                        fields=["job", "id"],
+                        name="idx_job_steers_unread",
+                    ),
+                    sessions_app.fields.LongNameIndex(
+                        fields=["session", "id"], name="idx_job_steers_session"
+                    ),
+                ],
             },
         ),
     ]

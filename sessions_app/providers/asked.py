@@ -15,13 +15,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`key` is the name under which its answer goes back."""
+    """`key` is the name under which its answer goes back; `takes_text` says that words of a
+    person's own are an answer as well."""
 
     key: str
     text: str
     header: str = ""
     choices: Sequence[Choice] = ()
     takes_several: bool = False
+    takes_text: bool = True
     is_secret: bool = False
 
 

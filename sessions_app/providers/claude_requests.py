@@ -4,6 +4,8 @@ from typing import Any
 
 from sessions_app.providers.asked import Asked, Choice, Question
 from sessions_app.providers.reading import objects, optional, string
+from sessions_app.validation import is_tool
+from sessions_app.visible import visible
 
 KINDS = {"AskUserQuestion": "question", "ExitPlanMode": "plan"}
 
@@ -21,6 +23,7 @@ def read_request(data: dict[str, Any]) -> Asked | None:
     tool = string(request, "tool_name")
     input: dict[str, Any] = optional(request, "input", dict, {})
     kind = KINDS.get(tool, "permission")
+    rules = _rules(request) if kind == "permission" else []
     return Asked(
         identifier,
         kind,
@@ -29,24 +32,25 @@ def read_request(data: dict[str, Any]) -> Asked | None:
         call_id=string(request, "tool_use_id") or None,
         agent_id=string(request, "agent_id") or None,
         reason=string(request, "decision_reason") or string(request, "description"),
-        rules=_rules(request),
+        rules=rules,
         may_change=kind == "permission",
-        may_allow_session=kind == "permission",
+        may_allow_session=bool(rules),
         questions=[_question(each) for each in objects(input, "questions")],
         plan=string(input, "plan"),
     )
 
 
 def _rules(request: dict[str, Any]) -> list[str]:
-    """The suggested rules as the entries of a list of allowed tools would be."""
-    return [
+    """The suggested rules as a list of allowed tools has them; those that cannot stand there, or
+    do not read as what they are, are left out."""
+    suggested = (
         f"{string(rule, 'toolName')}({content})" if content else string(rule, "toolName")
         for suggestion in objects(request, "permission_suggestions")
         if string(suggestion, "type") == "addRules" and string(suggestion, "behavior") == "allow"
         for rule in objects(suggestion, "rules")
         for content in [string(rule, "ruleContent")]
-        if string(rule, "toolName")
-    ]
+    )
+    return [rule for rule in suggested if is_tool(rule) and visible(rule) == rule]
 
 
 def _question(question: dict[str, Any]) -> Question:
