@@ -49,6 +49,10 @@ class Field:
     """One's own words."""
 
     @property
+    def takes_text(self) -> bool:
+        return self.question.takes_text or not self.options
+
+    @property
     def header(self) -> str:
         return visible(self.question.header)
 

@@ -173,7 +173,7 @@ class JobAdmin(LateEditMixin, SessionLinkMixin, BaseAdmin):
 
     @admin.display(description="status", ordering="status")
     def state(self, job: Job) -> str:
-        if job.waits:
+        if getattr(job, "waits", False):
             return status("waiting", "waits for you")
         return status(job.status, job.get_status_display())
 
