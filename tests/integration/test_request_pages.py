@@ -1,6 +1,5 @@
 """What a person sees of what agents ask, and what becomes of what is sent from there."""
 
-
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection
