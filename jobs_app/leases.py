@@ -39,7 +39,7 @@ from jobs_app.models import (
     validate_job_data,
 )
 from jobs_app.outcomes import INTERRUPTED, Outcome, Verdict
-from jobs_app.talk import Talk
+from jobs_app.talk import Drafting, Talk
 from sessions_app import changes, transcript
 from sessions_app.ids import new_id
 from sessions_app.models import MessageType
@@ -123,8 +123,8 @@ class Ending:
     git_head: str | None = None
 
 
-Item: TypeAlias = NewMessage | Start | Ending | Talk
-K = TypeVar("K", NewMessage, Start, Ending)
+Item: TypeAlias = NewMessage | Start | Ending | Talk | Drafting
+K = TypeVar("K", NewMessage, Start, Ending, Drafting)
 
 
 class Held(NamedTuple):
@@ -137,7 +137,7 @@ class Held(NamedTuple):
 
 class Record(NamedTuple):
     """Something that an attempt leaves: a message, the start of its process, its talk with people,
-    or its end."""
+    what it is writing, or its end."""
 
     attempt: JobAttempt
     item: Item
@@ -257,12 +257,15 @@ def record(records: Sequence[Record], receipt: list[str]) -> set[str]:
         batch = Batch()
         _start(_of_kind(Start, ours), batch)
         messages = _messages(ours)
+        talk.store_drafts(_of_kind(Drafting, ours))
         endings, notices = _settled(_of_kind(Ending, ours), held)
-        talked = {attempt.pk for attempt, item in ours if isinstance(item, Talk)}
+        talked = {attempt.pk for attempt, item in ours if isinstance(item, Talk | Drafting)}
         states = _close(endings, held, talked, batch)
         _store_once(messages + notices, receipt, states, batch)
         if endings:
             changes.announce(changes.JOBS, batch)
+        if talked:
+            changes.announce(changes.MESSAGES, batch)
         batch.write()
     return set(held)
 
@@ -270,11 +273,11 @@ def record(records: Sequence[Record], receipt: list[str]) -> set[str]:
 def _messages(records: Iterable[Record]) -> list[NewMessage]:
     """The messages among them, and those that the talk makes where it stands, in order."""
     messages: list[NewMessage] = []
-    for attempt, item in records:
+    for _, item in records:
         if isinstance(item, NewMessage):
             messages.append(item)
-        elif not isinstance(item, Start | Ending):
-            messages += talk.store([(attempt, item)])
+        elif isinstance(item, Talk):
+            messages += talk.store(item)
     return messages
 
 

@@ -50,30 +50,29 @@ class Hearing:
 
 @dataclass(frozen=True, slots=True)
 class Drafting:
-    """What the agent is writing; "" once the message has come."""
+    """What the agent is writing, "" once the message has come; of a long text the end, before
+    which `start` more characters were written."""
 
     text: str
+    start: int = 0
 
 
-Talk: TypeAlias = Asking | Closing | Telling | Hearing | Drafting
+Talk: TypeAlias = Asking | Closing | Telling | Hearing
 
 
-def store(items: Sequence[tuple[JobAttempt, Talk]]) -> list[NewMessage]:
-    """Store these items, in order; returns the messages that they make."""
-    messages = []
-    for _, item in items:
-        match item:
-            case Asking(request):
-                # A group that is tried again may have been committed although nobody was told.
-                JobRequest.objects.bulk_create([request], ignore_conflicts=True)
-            case Closing(requests, why):
-                _close(Q(pk__in=[request.pk for request in requests]), why)
-            case Telling(steer):
-                JobSteer.objects.filter(pk=steer.pk).update(sent_at=timezone.now())
-            case Hearing(steer):
-                messages += _heard(steer)
-    _store_drafts({attempt.pk: (attempt, item) for attempt, item in items})
-    return messages
+def store(item: Talk) -> list[NewMessage]:
+    """Store this; returns the messages that it makes."""
+    match item:
+        case Asking(request):
+            # A group that is tried again may have been committed although nobody was told.
+            JobRequest.objects.bulk_create([request], ignore_conflicts=True)
+        case Closing(requests, why):
+            _close(Q(pk__in=[request.pk for request in requests]), why)
+        case Telling(steer):
+            JobSteer.objects.filter(pk=steer.pk).update(sent_at=timezone.now())
+        case Hearing(steer):
+            return _heard(steer)
+    return []
 
 
 def _heard(steer: JobSteer) -> list[NewMessage]:
@@ -91,21 +90,27 @@ def _heard(steer: JobSteer) -> list[NewMessage]:
     ]
 
 
-def _store_drafts(last: Mapping[str, tuple[JobAttempt, Talk]]) -> None:
-    """The newest one of each attempt."""
-    drafts = [(a, item.text) for a, item in last.values() if isinstance(item, Drafting)]
+def store_drafts(drafts: Sequence[tuple[JobAttempt, Drafting]]) -> None:
+    """Replace what was stored of these attempts' drafts; one of each at most."""
     now = timezone.now()
+    rows = [
+        JobDraft(
+            attempt=attempt,
+            session_id=attempt.session_id,
+            text=draft.text,
+            start=draft.start,
+            updated_at=now,
+        )
+        for attempt, draft in drafts
+        if draft.text
+    ]
     JobDraft.objects.bulk_create(
-        [
-            JobDraft(attempt=attempt, session_id=attempt.session_id, text=text, updated_at=now)
-            for attempt, text in drafts
-            if text
-        ],
+        rows,
         update_conflicts=True,
         unique_fields=["attempt"],
-        update_fields=["text", "updated_at"],
+        update_fields=["text", "start", "updated_at"],
     )
-    if ended := [attempt.pk for attempt, text in drafts if not text]:
+    if ended := [attempt.pk for attempt, draft in drafts if not draft.text]:
         JobDraft.objects.filter(attempt__in=ended).delete()
 
 

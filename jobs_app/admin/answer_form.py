@@ -1,7 +1,6 @@
 """The form on which a person answers what an agent asks."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +47,10 @@ class Field:
     options: list[Option]
     text: str
     """One's own words."""
+
+    @property
+    def takes_text(self) -> bool:
+        return self.question.takes_text or not self.options
 
     @property
     def header(self) -> str:
@@ -127,12 +130,12 @@ class AnswerForm(forms.Form):
         asked = self.asked.input
         return str(asked["command"]) if self.is_command else json.dumps(asked, indent=2)
 
-    def _changed(self) -> dict[str, Any]:
+    def _changed(self) -> Any:
         text = self.cleaned_data["changed"]
         if not text.strip():
             raise ValidationError("Nothing is left of it: write what to run instead, or deny it.")
         asked = self.asked.input
-        return {**asked, "command": text} if self.is_command else _same_shape(_object(text), asked)
+        return {**asked, "command": text} if self.is_command else _json(text)
 
     # --- questions ------------------------------------------------------------------
 
@@ -174,30 +177,8 @@ class AnswerForm(forms.Form):
         return [offered[value] for value in sent] + words
 
 
-def _object(text: str) -> dict[str, Any]:
+def _json(text: str) -> Any:
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValidationError(f"What you changed is no JSON any more: {error}.") from error
-    if not isinstance(value, dict) or not value:
-        raise ValidationError("What you changed must stay a JSON object with what is asked in it.")
-    return value
-
-
-def _same_shape(changed: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Its values may change, not their kinds; the agent's tool takes no others."""
-    for key, value in asked.items():
-        if key in changed and type(changed[key]) is not type(value):
-            raise ValidationError(f"{visible(key)!r} must stay {KINDS[type(value)]}.")
-    return changed
-
-
-KINDS = {
-    bool: "true or false",
-    dict: "an object",
-    float: "a number",
-    int: "a whole number",
-    list: "a list",
-    str: "a text",
-    type(None): "null",
-}

@@ -163,11 +163,15 @@ class JobSteer(models.Model):
 
 
 class JobDraft(models.Model):
-    """What an agent is just writing: replaced as it grows, gone when the message has come."""
+    """What an agent is just writing: replaced as it grows, gone when the message has come.
+
+    Of a long one `text` is the end, before which `start` more characters were written.
+    """
 
     attempt = CascadeOneToOneField(JobAttempt, primary_key=True, related_name="draft")
     session = CascadeForeignKey(Session, related_name="drafts", db_index=False)
     text = models.TextField()
+    start = models.PositiveBigIntegerField(default=0)
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

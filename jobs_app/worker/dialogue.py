@@ -22,7 +22,7 @@ from jobs_app.agents.base import (
     Writing,
 )
 from jobs_app.models import Closed, JobAttempt, JobRequest, JobSteer
-from jobs_app.talk import Asking, Closing, Drafting, Hearing, Talk, Telling
+from jobs_app.talk import Asking, Closing, Hearing, Talk, Telling
 from jobs_app.worker.drafts import Drafts
 from jobs_app.worker.looking import News
 from jobs_app.worker.recorder import Recorder, RecorderStopped
@@ -66,7 +66,7 @@ class Dialogue:
         self._on_lost = on_lost
         self._open: dict[str, tuple[JobRequest, Asked]] = {}
         self._told: dict[str, JobSteer] = {}
-        self._drafts = Drafts(lambda text: recorder.note(attempt, Drafting(text)))
+        self._drafts = Drafts(lambda draft: recorder.draft(attempt, draft))
         self._timer: asyncio.TimerHandle | None = None
         self._is_over = False
 

@@ -16,8 +16,8 @@ from jobs_app.acts import ACTS, RUN_JOB, Act, Result
 from jobs_app.admin.answer_form import AnswerForm
 from jobs_app.admin.jobs import apply_and_log
 from jobs_app.admin.sessions import SessionJobsAdmin
-from jobs_app.models import Job, Worker
-from pokecode_site.pages import live, requests, workspace
+from jobs_app.models import Job, JobSteer, Worker
+from pokecode_site.pages import live, requests, telling, workspace
 from pokecode_site.pages.inbox import may_answer
 from sessions_app.models import Session
 from sessions_app.visible import visible
@@ -36,6 +36,11 @@ class WorkspaceAdmin(SessionJobsAdmin):
             path(f"{base}/events/", guard(require_GET(self.events_view)), name=f"{name}_events"),
             path(f"{base}/move/", guard(require_POST(self.move_view)), name=f"{name}_move"),
             path(f"{base}/prompt/", guard(require_POST(self.prompt_view)), name=f"{name}_prompt"),
+            path(
+                f"{base}/jobs/<str:job_id>/tell/",
+                guard(require_POST(self.tell_view)),
+                name=f"{name}_tell",
+            ),
             path(
                 f"{base}/jobs/<str:job_id>/<str:verb>/",
                 guard(require_POST(self.job_view)),
@@ -77,6 +82,39 @@ class WorkspaceAdmin(SessionJobsAdmin):
         if job is not None:
             self.log_change(request, session, f"Queued the job {job.pk}.")
             return HttpResponseRedirect(f"{self._url(request, session)}#prompt")
+        return self._refused(request, object_id, session, form)
+
+    def tell_view(self, request: HttpRequest, object_id: str, job_id: str) -> HttpResponse:
+        """Tell a running agent something; a mistake is answered as that of a prompt is."""
+        session = self._session(request, object_id, runs_code=True)
+        job = get_object_or_404(Job, pk=job_id, session=session)
+        form = workspace.NextPromptForm(session, request.POST)
+        told = form.tell(job, request.user.get_username())
+        if told is None:
+            return self._refused(request, object_id, session, form)
+        is_told = isinstance(told, JobSteer)
+        self.log_change(
+            request,
+            session,
+            f"Told the agent something in the job {job.pk}."
+            if is_told
+            else f"Queued the job {told.pk}.",
+        )
+        return self._done(request, session)
+
+    def _done(self, request: HttpRequest, session: Session) -> HttpResponse:
+        """The page shows by itself what became of it."""
+        if telling.is_by_script(request):
+            return HttpResponse(status=204)
+        return HttpResponseRedirect(f"{self._url(request, session)}#prompt")
+
+    def _refused(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        session: Session,
+        form: workspace.NextPromptForm,
+    ) -> HttpResponse:
         # The stock view would take the posted prompt for its own form.
         request.method = "GET"
         return self._page(request, object_id, self._url(request, session), None, form)
@@ -84,12 +122,15 @@ class WorkspaceAdmin(SessionJobsAdmin):
     def job_view(
         self, request: HttpRequest, object_id: str, job_id: str, verb: str
     ) -> HttpResponse:
-        """Cancel or retry one of the session's jobs."""
+        """Cancel, interrupt or retry one of the session's jobs."""
         session = self._session(request, object_id, runs_code=True)
         if verb not in ACTS:
             raise Http404
         job = get_object_or_404(Job, pk=job_id, session=session)
-        _answer(request, ACTS[verb], apply_and_log(request, ACTS[verb], [job]))
+        result = apply_and_log(request, ACTS[verb], [job])
+        if telling.is_by_script(request):
+            return HttpResponse(status=204)
+        _answer(request, ACTS[verb], result)
         return HttpResponseRedirect(self._url(request, session))
 
     def move_view(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -7,13 +7,13 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
-from jobs_app import queue
+from jobs_app import queue, steering
 from jobs_app.acts import RUN_JOB
 from jobs_app.admin.answer_form import AnswerForm
 from jobs_app.admin.forms import PromptForm
-from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker
+from jobs_app.models import Job, JobAttempt, JobStatus, JobSteer, SessionHost, Worker
 from jobs_app.trusts import NOT_TRUSTED, TRUST_PROJECT, TRUSTED, is_trusted
-from pokecode_site.pages import requests
+from pokecode_site.pages import drafts, requests, telling
 from sessions_app.admin.base import may_read_messages
 from sessions_app.display import rendering
 from sessions_app.display.html import page_url
@@ -49,6 +49,10 @@ class NextPromptForm(PromptForm):
         """The queued job, or None with the reason among this form's errors."""
         return self.ask(partial(queue.enqueue, self.session))
 
+    def tell(self, job: Job, by: str) -> JobSteer | Job | None:
+        """What `steering.steer` made of it, or None as above."""
+        return self.ask(lambda *, prompt, **_: steering.steer(job, prompt, by=by))
+
 
 def can_follow(request: HttpRequest) -> bool:
     """Only an asynchronous server keeps a stream open without a thread of its own."""
@@ -81,6 +85,7 @@ def page_context(
         "page": page,
         "rows": [(entry, cards.beside(entry)) for entry in page.entries],
         "other_cards": cards.others,
+        "draft": drafts.of_session(session.pk) if may_read and before is None else drafts.NONE,
         "is_latest": before is None,
         "is_live": before is None and can_follow(request),
         "prompt_form": form or NextPromptForm(session),
@@ -96,6 +101,7 @@ def fragment_context(request: HttpRequest, session: Session) -> dict[str, Any]:
     trusted = is_trusted(session.project_path)
     return {
         **_hosts(session, set(workers.values())),
+        **telling.context(session),
         "session": session,
         "run": run,
         "waiting": requests.waiting_jobs(session),
@@ -129,4 +135,6 @@ def fragments(request: HttpRequest, session: Session) -> dict[str, str]:
     return {
         "session-status": render_to_string("pokecode_site/session_status.html", context),
         "session-jobs": render_to_string("pokecode_site/session_jobs.html", context),
+        "session-acts": render_to_string("pokecode_site/session_acts.html", context),
+        "session-told": render_to_string("pokecode_site/session_told.html", context),
     }

@@ -15,6 +15,10 @@ REPEATED = {"agent_message", "reasoning", "user_message"}
 """Items whose start holds nothing yet."""
 
 
+UNSEEN_CALL = {"changes": [{"path": "files"}]}
+"""A patch's request only names its call, which tells of itself."""
+
+
 def is_message(data: dict[str, Any]) -> bool:
     """Whether this is a message of the server's protocol."""
     return not type_of(data) and (isinstance(data.get("method"), str) or _is_response(data))
@@ -85,7 +89,7 @@ def _ended(item: dict[str, Any]) -> dict[str, Any]:
 
 def show_other(data: dict[str, Any]) -> list[Shape]:
     """What a message shows that has no event of `codex exec`: questions and refusals."""
-    asked = read_request(data, {})
+    asked = read_request(data, UNSEEN_CALL)
     if asked is not None:
         return [Request(asked.key, requested.sentence(asked))]
     error: dict[str, Any] = optional(data, "error", dict, {})

@@ -2,8 +2,10 @@
 // The page can be read and a prompt sent without any of this.
 
 import { showElapsed } from "./elapsed.js";
+import { write } from "./writing.js";
 
 const NEAR = 150; // pixels from the end within which the page keeps to it
+const CLOSE = 40; // the same for a text that grows: who scrolls up a little is not pulled back
 const LONGEST_DELAY = 30000;
 
 const workspace = document.getElementById("workspace");
@@ -18,7 +20,7 @@ let settling = 0; // frames left
 
 // --- the end of the conversation -------------------------------------------------
 
-const isAtEnd = () => end.getBoundingClientRect().top < window.innerHeight + NEAR;
+const isAtEnd = (near = NEAR) => end.getBoundingClientRect().top < window.innerHeight + near;
 
 const goToEnd = () => {
   unseen = 0;
@@ -79,6 +81,7 @@ const place = ({ id, inside, html }) => {
 
 const update = ([id, html]) => {
   const part = document.getElementById(id);
+  if (!part) return; // an archived session has no box for prompts
   const focused = part.contains(document.activeElement)
     ? document.activeElement.getAttribute("formaction")
     : null;
@@ -99,14 +102,15 @@ export const keepToEnd = (change) => {
   if (follow) settleAtEnd(3);
 };
 
-const apply = ({ entries, fragments, ...others }) => {
-  const follow = isAtEnd();
+const apply = ({ entries, draft, fragments, ...others }) => {
+  const follow = isAtEnd(entries.length ? NEAR : CLOSE);
   const added = entries.map(place).reduce((sum, count) => sum + count, 0);
+  if (draft) write(draft);
   Object.entries(fragments).forEach(update);
   announce();
   showElapsed();
   document.dispatchEvent(new CustomEvent("followed", { detail: others }));
-  if (follow && entries.length) settleAtEnd(3);
+  if (follow && (entries.length || draft || "session-told" in fragments)) settleAtEnd(3);
   else if (!follow) countUnseen(added);
 };
 
