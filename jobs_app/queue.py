@@ -60,16 +60,15 @@ def enqueue(
     if max_attempts is not None:
         job.max_attempts = max_attempts
     job.full_clean()
-    shown = job_images.checked(images)
+    _check_approvals(approvals)
+    shown = job_images.checked(images) or None
     try:
         with _images_kept(shown), transaction.atomic():
             _require_active(session.pk)
             job.pk = new_id_after(_newest_job(session.pk))
             job.save(force_insert=True)
-            if approvals:
-                _keep_approvals(job, approvals)
-            if shown:
-                JobOptions.objects.update_or_create(job=job, defaults={"images": shown})
+            if approvals or shown:
+                JobOptions.objects.create(job=job, approvals=approvals or None, images=shown)
             copies.note_first()
             changes.announce(changes.JOBS)
     except IntegrityError:  # deleted at the same moment
@@ -89,6 +88,7 @@ def edit(
 ) -> None:
     """Change a job that is still waiting; ValidationError if it has started meanwhile. Without
     `images` it keeps those that it has."""
+    _check_approvals(approvals)
     shown = None if images is None else job_images.checked(images)
     with _images_kept(shown), transaction.atomic():
         locked = Job.objects.select_for_update().select_related(None).get(pk=job.pk)
@@ -110,7 +110,7 @@ def edit(
             locked.max_attempts = max_attempts
         locked.full_clean()
         locked.save(update_fields=["data", "max_attempts"])
-        _keep_approvals(locked, approvals)
+        _change_approvals(locked, approvals)
         changes.announce(changes.JOBS)
 
 
@@ -240,10 +240,14 @@ def _options(
     return options
 
 
-def _keep_approvals(job: Job, approvals: str | None) -> None:
-    """A row only where there is something to keep."""
+def _check_approvals(approvals: str | None) -> None:
     if approvals:
         validate_approvals(approvals)
+
+
+def _change_approvals(job: Job, approvals: str | None) -> None:
+    """A row only where there is something to keep."""
+    if approvals:
         JobOptions.objects.update_or_create(job=job, defaults={"approvals": approvals})
     else:
         JobOptions.objects.filter(job=job).update(approvals=None)

@@ -19,6 +19,7 @@ from sessions_app.providers.shapes import (
     Notice,
     Plan,
     Prompt,
+    Request,
     Result,
     Shape,
     Text,
@@ -151,6 +152,8 @@ def _own_lines(shape: Shape | Naming) -> Iterator[StyledLine]:
                 yield StyledLine(f"{STEP_MARKS.get(step.status, '[ ]')} {step.text}", CYAN)
         case Notice():
             yield from _notice(shape)
+        case Request(text=text):
+            yield from _block(text, YELLOW, mark="- ")
         case Result():
             yield from _result(shape)
         case Error():
