@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fakes.model_script import SHELL, Call, Reply
+from tests.fakes.model_script import Call, Reply
 
 ERRORS = {
     400: ("invalid_request_error", "The request is wrong."),
@@ -12,6 +12,9 @@ ERRORS = {
     404: ("invalid_request_error", "The model does not exist or you do not have access to it."),
     429: ("rate_limit_exceeded", "Too many requests."),
 }
+
+WAIT = {"yield_time_ms": 10000}
+OUTSIDE = {"sandbox_permissions": "require_escalated", "justification": "It must run outside."}
 
 
 def conversation(body: dict[str, Any]) -> tuple[str, str | None]:
@@ -66,16 +69,42 @@ def _output(reply: Reply, text: str) -> list[dict[str, Any]]:
 
 
 def _function_call(reply: Reply, number: int, call: Call) -> dict[str, Any]:
-    is_shell = call.tool == SHELL
-    shell = {"cmd": call.input.get("command"), "yield_time_ms": 10000}
+    name, arguments = _as_codex_calls(call)
+    is_text = isinstance(arguments, str)
+    given = {"input": arguments} if is_text else {"arguments": json.dumps(arguments)}
     return {
-        "type": "function_call",
+        "type": "custom_tool_call" if is_text else "function_call",
         "id": f"fc_{reply.number:06}_{number}",
         "call_id": f"call_{reply.number:06}_{number}",
-        "name": "exec_command" if is_shell else call.tool,
-        "arguments": json.dumps(shell if is_shell else call.input),
+        "name": name,
+        **given,
         "status": "completed",
     }
+
+
+def _as_codex_calls(call: Call) -> tuple[str, Any]:
+    """A call by Codex's own name: that of the shell, and those that it is told to make again."""
+    match call.tool:
+        case "RUN":
+            return "exec_command", {"cmd": call.input["command"], **WAIT}
+        case "Shell":
+            return "exec_command", {"cmd": call.input["command"], **WAIT, **OUTSIDE}
+        case "Patch":
+            return "apply_patch", _patch(call.input["changes"])
+        case "apply_patch":
+            return call.tool, call.input["patch"]
+        case _:
+            return call.tool, call.input
+
+
+def _patch(changes: list[dict[str, Any]]) -> str:
+    """New files only."""
+    added = [
+        f"*** Add File: {change['path']}\n" + "".join(f"+{line}\n" for line in lines)
+        for change in changes
+        for lines in [change["diff"].splitlines()]
+    ]
+    return f"*** Begin Patch\n{''.join(added)}*** End Patch\n"
 
 
 def _said(reply: Reply, text: str) -> dict[str, Any]:

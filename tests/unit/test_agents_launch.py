@@ -6,7 +6,9 @@ import re
 import stat
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -16,7 +18,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from jobs_app.agents import AGENTS, find
-from jobs_app.agents.base import CloseInput, Decision, Launch, Send, Turn
+from jobs_app.agents.base import CloseInput, Decision, Effect, Launch, Send, Turn
 from jobs_app.agents.instructions import LIMIT
 from jobs_app.processes.spawning import Command
 from sessions_app.providers import Asked
@@ -40,12 +42,24 @@ def launch(provider: str, **fields) -> Command:
 
 
 def said(provider: str, **fields) -> str:
-    """What the tool is given first."""
-    [sent, *_] = launched(provider, **fields).driver.begin()
-    assert isinstance(sent, Send)
+    """What the tool is given as the prompt."""
+    driver = launched(provider, **fields).driver
     if provider == "claude-code":
-        return json.loads(sent.data)["message"]["content"]
-    return sent.data.decode()
+        return sent(driver.begin())["message"]["content"]
+    opened = {"thread": {"id": CONVERSATION}}
+    request = sent(driver.begin())
+    for result in ({}, opened):
+        answer = {"id": request["id"], "result": result}
+        request = sent(driver.observe(answer, json.dumps(answer)))
+    [text] = request["params"]["input"]
+    return text["text"]
+
+
+def sent(effects: Sequence[Effect]) -> dict[str, Any]:
+    """The last line that the tool is sent."""
+    *_, effect = effects
+    assert isinstance(effect, Send)
+    return json.loads(effect.data)
 
 
 def options(provider: str, **fields) -> list[str]:
@@ -136,12 +150,43 @@ def test_claude_reads_the_settings_of_a_trusted_project():
     assert not [word for word in words if word.startswith(("--setting-sources", "--strict"))]
 
 
-def test_codex_starts_a_conversation_with_safe_defaults():
-    words = options("codex-cli", model="gpt-6")
-    assert words[0] == "exec"
-    assert {"--json", "--sandbox=workspace-write", "--model=gpt-6"} <= set(words)
+def test_codex_is_started_as_a_server_that_looks_for_nothing_elsewhere():
+    words = options("codex-cli")
+    assert words[0] == "app-server"
     assert {"--disable=plugins", "--disable=unbounded_connection_retries"} <= set(words)
-    assert words[-1] == "-"
+
+
+OLD_CODEX = (
+    "[ $1 = --version ] && echo codex-cli 0.168.9",
+    "[ $1 = app-server ] && exit 1",
+)
+
+
+@pytest.mark.parametrize("script", OLD_CODEX)
+def test_a_codex_too_old_to_be_talked_to_runs_one_way_and_says_so(script, tmp_path, settings):
+    settings.POKECODE_CODEX_COMMAND = [str(_program(tmp_path / "codex", f"{script}\n"))]
+    turn = Turn("attempt", "Do it", "/nowhere", model="gpt-6", resume=CONVERSATION, asks=True)
+    old = AGENTS["codex-cli"].launch(turn)
+    words = old.command.argv[1:]
+    assert words[0] == "exec"
+    assert {"--json", "--model=gpt-6"} <= set(words)
+    # A conversation forgets its sandbox, and it must be named before.
+    assert words.index("--sandbox=workspace-write") < words.index("resume")
+    assert words[-3:] == ["resume", CONVERSATION, "-"]
+    assert old.driver.begin() == [Send(b"Do it"), CloseInput()]
+    for event in (
+        {"type": "thread.started", "thread_id": CONVERSATION},
+        {"type": "turn.completed"},
+    ):
+        old.driver.observe(event, "")
+    assert "install 0.169.0 or newer" in (old.driver.verdict(0, "").note or "")
+
+
+@pytest.mark.parametrize("told", ["codex-cli 0.169.0", "codex-cli 1.0.0-alpha.2", ""])
+def test_any_other_codex_is_talked_with(told, tmp_path, settings):
+    program = _program(tmp_path / "codex", f"[ $1 = --version ] && echo '{told}'; exit 0\n")
+    settings.POKECODE_CODEX_COMMAND = [str(program)]
+    assert "app-server" in AGENTS["codex-cli"].launch(Turn("a", "Do it", "/nowhere")).command.argv
 
 
 @pytest.mark.parametrize("trusted", [False, True])
@@ -150,12 +195,6 @@ def test_codex_gets_a_repository_s_filters_blanked_until_it_is_trusted(git_proje
     config.write_text(f'{config.read_text()}[filter "x"]\n\tclean = evil\n')
     command = launch("codex-cli", project_path=str(git_project), trusted=trusted)
     assert ("filter.x.clean" in command.environment.values()) != trusted
-
-
-def test_codex_names_the_sandbox_before_it_resumes():
-    words = options("codex-cli", resume=CONVERSATION)
-    assert words[-3:] == ["resume", CONVERSATION, "-"]
-    assert words.index("--sandbox=workspace-write") < words.index("resume")
 
 
 @pytest.mark.parametrize("trusted", [True, False])
