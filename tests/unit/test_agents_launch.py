@@ -18,7 +18,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from jobs_app.agents import AGENTS, find
-from jobs_app.agents.base import CloseInput, Decision, Effect, Launch, Send, Turn
+from jobs_app.agents.base import CloseInput, Decision, Effect, Image, Launch, Send, Turn
 from jobs_app.agents.instructions import LIMIT
 from jobs_app.processes.spawning import Command
 from sessions_app.providers import Asked
@@ -135,6 +135,14 @@ def test_a_claude_too_old_to_be_talked_to_runs_one_way(printed, is_old, tmp_path
     old.driver.observe({"type": "result", "subtype": "success", "is_error": False}, "")
     note = old.driver.verdict(0, "").note
     assert ("update it to 2.1.219 or newer." in (note or "")) == is_old
+
+
+def test_a_claude_too_old_to_be_talked_to_takes_no_images(tmp_path, settings):
+    program = _program(tmp_path / "claude", "echo '2.1.218 (Claude Code)'\n")
+    settings.POKECODE_CLAUDE_COMMAND = [str(program)]
+    turn = Turn("attempt", "Look", "/nowhere", images=[Image("/nowhere/a.png", "image/png")])
+    with pytest.raises(ValidationError, match=r"too old for images: update it to 2\.1\.219"):
+        AGENTS["claude-code"].launch(turn)
 
 
 def test_the_version_of_claude_is_asked_for_once(tmp_path, settings):
