@@ -123,6 +123,17 @@ def test_a_patch_is_asked_with_its_changes_and_made_once_allowed(asking):
     assert (asking.project / "new.txt").read_text() == "made\n"
 
 
+def test_a_question_is_answered(asking, model):
+    question = {"id": "db", "header": "Database", "question": "Which database?"}
+    options = [{"label": name, "description": name} for name in ("SQLite", "PostgreSQL")]
+    questions = {"questions": [{**question, "options": options}]}
+    job = asking.prompt(f"TOOL request_user_input {json.dumps(questions)}")
+    with asking.site.worker():
+        asking.person.act("reply", asking.request(job)["id"], answers={"db": "PostgreSQL"})
+        assert asking.ended(job)["status"] == "completed"
+    assert "PostgreSQL" in model.prompts[-1].body["input"][-1]["output"]
+
+
 def test_where_nobody_is_asked_it_is_refused_and_said(asking):
     asking.site.environment["POKECODE_APPROVALS"] = "deny"
     job = asking.prompt(outside("echo ran > ran.txt"))
