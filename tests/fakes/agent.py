@@ -7,7 +7,8 @@ resume or a new one; the event that ends the stream comes last, after all waitin
 A prompt that holds `FAKE {…}` (JSON, anywhere) changes that. In the order in
 which they act:
 
-    env_dump: path        write argv, environment, cwd and prompt there, as JSON
+    env_dump: path        write argv, environment, cwd and prompt there, as JSON; of an app-server
+                          also how its thread was opened
     log: path             append "start <marker> <time>" now and "end <marker> <time>" at the end
     lock: path            hold this file locked until we and what we leave behind have
                           ended; append "overlap <marker> <time>" to the log if another does
@@ -59,9 +60,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # it is run with nothing but the standard library
 
+import app_server  # noqa: E402
 from claude_talk import Memory, Talk  # noqa: E402
 
-VERSIONS = {"claude": "2.1.330 (Claude Code)", "codex": "codex-cli 0.168.0"}
+VERSIONS = {"claude": "2.1.330 (Claude Code)", "codex": "codex-cli 0.169.0"}
 
 
 def main() -> None:
@@ -70,12 +72,17 @@ def main() -> None:
         print(VERSIONS[tool])
         return
     talks = "--input-format=stream-json" in arguments
+    if "app-server" in arguments:
+        run(CodexServer(arguments, *app_server.first_turn()), listens=True)
     prompt = first_message() if talks else sys.stdin.buffer.read().decode(errors="replace")
-    fake = Fake(tool, arguments, prompt, directives(prompt))
+    run(Fake(tool, arguments, prompt, directives(prompt)), listens=talks)
+
+
+def run(fake, *, listens):
     signal.signal(signal.SIGINT, fake.on_interrupt)
     signal.signal(signal.SIGTERM, fake.on_terminate)
-    if talks:
-        threading.Thread(target=fake.talk.listen, daemon=True).start()
+    if listens:
+        threading.Thread(target=fake.listen, daemon=True).start()
     fake.run()
 
 
@@ -167,15 +174,17 @@ class Fake:
         self.end(1)
 
     def dump(self, path):
-        seen = {
+        part = path.with_name(path.name + ".part")
+        part.write_text(json.dumps(self.dumped()))
+        part.rename(path)
+
+    def dumped(self):
+        return {
             "argv": [self.tool, *self.arguments],
             "environment": dict(os.environ),
             "cwd": os.getcwd(),
             "prompt": self.prompt,
         }
-        part = path.with_name(path.name + ".part")
-        part.write_text(json.dumps(seen))
-        part.rename(path)
 
     def log(self, event):
         if path := self.wanted.get("log"):
@@ -232,11 +241,16 @@ class Fake:
         return before + [json.dumps(event).encode() + b"\n" for event in self.stream()]
 
     def stream(self):
-        text = "Fake answer to: " + self.prompt.strip().partition("\n")[0][:200]
-        return (claude if self.tool == "claude" else codex)(self.id, text, self.usage())
+        return (claude if self.tool == "claude" else codex)(self.id, self.answer(), self.usage())
+
+    def answer(self):
+        return "Fake answer to: " + self.prompt.strip().partition("\n")[0][:200]
 
     def usage(self):
         return self.wanted.get("usage", [10, 5])
+
+    def listen(self):
+        self.talk.listen()
 
     def stop_turn(self):
         self.tell(self.interrupted())
@@ -262,6 +276,36 @@ class Fake:
                 signal.signal(-code, signal.SIG_DFL)
             os.kill(os.getpid(), -code)
         os._exit(code)
+
+
+class CodexServer(Fake):
+    """Codex as an app-server; it ends well however it is ended (codex 0.169.0)."""
+
+    def __init__(self, arguments, opened, prompt):
+        super().__init__("codex", arguments, prompt, directives(prompt))
+        self.opened = opened
+        self.id = opened["threadId"]
+
+    def dumped(self):
+        return {**super().dumped(), "thread": self.opened}
+
+    def stream(self):
+        return app_server.stream(self.id, self.answer(), self.usage())
+
+    def listen(self):
+        app_server.listen(self.on_request_to_interrupt)
+
+    def on_request_to_interrupt(self, request):
+        if not self.wanted.get("ignore_signals"):
+            app_server.answer(request, {})
+            write(json.dumps(app_server.ended(self.id, "interrupted")).encode() + b"\n")
+            self.end(0)
+
+    def on_interrupt(self, number, frame):
+        self.end(0)
+
+    def on_terminate(self, number, frame):
+        self.end(0)
 
 
 def resumed_id(arguments):
