@@ -7,7 +7,8 @@ from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import ValidationError
 
-from jobs_app import queue
+from jobs_app import images, queue
+from jobs_app.admin.images import ImagesField
 from jobs_app.models import MOST_ATTEMPTS, Job, ProjectTrust, default_max_attempts
 from sessions_app.admin.forms import TOOLS_HELP, LongTextField, ToolsField
 from sessions_app.admin.versions import VersionedForm
@@ -28,6 +29,7 @@ class PromptForm(forms.Form):
         help_text="Empty: the agent's own default.",
     )
     allowed_tools = ToolsField(help_text=f"{TOOLS_HELP} Empty: what the session allows.")
+    images = ImagesField()
 
     def ask(self, verb: Callable[..., T]) -> T | None:
         """What a verb of the queue makes of it, which has the last word: what it refuses is said
@@ -61,6 +63,7 @@ class JobForm(PromptForm, VersionedForm):
             self.initial["prompt"] = data.get("prompt")
             self.initial["model_name"] = data.get("model")
             self.initial["allowed_tools"] = data.get("allowedTools")
+            self.initial["images"] = images.of_job(self.instance)
 
     def _post_clean(self) -> None:
         """Asked here, so that the admin sees a refusal as it sees any mistake in the form."""

@@ -81,7 +81,7 @@ class Asking:
         self._ask_next(asked)
 
     def _offers(self, request: JobRequest, asked: Asked) -> list[str]:
-        if not self._can_answer or any(question.is_secret for question in asked.questions):
+        if not self._can_answer or _is_secret(asked):
             return [f"It waits for answer_request {request.pk}"]
         match asked.kind:
             case "question":
@@ -96,7 +96,7 @@ class Asking:
 
     def _ask_next(self, asked: Asked) -> None:
         """Of several questions, the one that the next line answers."""
-        if self._can_answer and len(asked.questions) > 1:
+        if self._can_answer and len(asked.questions) > 1 and not _is_secret(asked):
             number = len(self._replies) + 1
             self._say(f"  Your answer to question {number} of {len(asked.questions)}:")
 
@@ -107,8 +107,7 @@ class Asking:
     # --- answering ----------------------------------------------------------------
 
     def _answer(self, request: JobRequest, asked: Asked, line: str) -> None:
-        is_reply = asked.kind == "question" and not line.startswith("/")
-        if is_reply:
+        if asked.kind == "question" and not line.startswith("/"):
             self._reply(request, asked, line)
             return
         word, _, rest = line.removeprefix("/").partition(" ")
@@ -128,6 +127,10 @@ class Asking:
 
     def _reply(self, request: JobRequest, asked: Asked, line: str) -> None:
         """The answer to the next question; once all have one, they are given together."""
+        if _is_secret(asked):
+            raise ValidationError(
+                f"This is a secret: type it to answer_request {request.pk} answer"
+            )
         question = asked.questions[len(self._replies)]
         self._replies[question.key] = check_reply(question, _words(question, line))
         if len(self._replies) < len(asked.questions):
@@ -146,6 +149,11 @@ def _words(question: Question, line: str) -> list[str]:
     if question.takes_several and NUMBERS.fullmatch(line):
         return [chosen(question, number.strip()) for number in line.split(",")]
     return [chosen(question, line)]
+
+
+def _is_secret(asked: Asked) -> bool:
+    """Then it is not typed where the terminal shows it."""
+    return any(question.is_secret for question in asked.questions)
 
 
 def _rules(asked: Asked) -> str:

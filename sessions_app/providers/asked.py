@@ -1,5 +1,6 @@
 """What an agent asks of a person while it works, read from the request as it came."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -57,6 +58,12 @@ class Asked:
     questions: Sequence[Question] = ()
     plan: str = ""
     """Markdown."""
+
+    @property
+    def key(self) -> str:
+        """Tells the requests of a session apart: codex counts its ids from 0 in each run."""
+        named = f"{self.id}\n{self.call_id}".encode(errors="surrogatepass")
+        return hashlib.sha256(named).hexdigest()[:16]
 
     @property
     def what_runs(self) -> str:

@@ -4,13 +4,14 @@ A person may allow only what was shown to them, so `parts` leaves nothing of the
 `is_whole` tells where the input itself is not all that would run.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sessions_app.providers import diffs
 from sessions_app.providers.asked import Asked
-from sessions_app.providers.reading import first_line, pretty, string
+from sessions_app.providers.reading import first_line, objects, pretty, string
 from sessions_app.providers.shapes import DiffLine
 
 Input = dict[str, Any]
@@ -65,21 +66,20 @@ def gist(asked: Asked) -> str:
             return " / ".join(first_line(question.text) for question in asked.questions)
         case "plan":
             return first_line(asked.plan.lstrip("# \n")) or "a plan"
-    key = KEYS.get(asked.tool)
-    told = string(asked.input, key) if key else "" if asked.tool in KEYS else pretty(asked.input)
-    return first_line(told) or _paths(asked) or asked.tool
-
-
-def _paths(asked: Asked) -> str:
-    changes = asked.input.get("changes")
-    found = changes if isinstance(changes, list) else []
-    return ", ".join(string(change, "path") for change in found if isinstance(change, dict))
+    if asked.tool not in GISTS:
+        return f"{asked.tool} {json.dumps(asked.input, ensure_ascii=False)}"
+    verb, key = GISTS[asked.tool]
+    told = string(asked.input, key) or ", ".join(
+        string(change, "path") for change in objects(asked.input, key)
+    )
+    more = " …" if "\n" in told.strip() else ""
+    return f"{verb} {first_line(told)}{more}".strip() or asked.tool
 
 
 def sentence(asked: Asked) -> str:
     """For the conversation: that something was asked, and what."""
     what = {"question": "A question", "plan": "A plan to approve"}.get(asked.kind)
-    return f"{what or f'Permission is asked for {asked.tool}'}: {gist(asked)}"
+    return f"{what or 'Permission is asked'}: {gist(asked)}"
 
 
 # --- the tools that are shown in a form of their own --------------------------------
@@ -106,7 +106,10 @@ def _edit(left: Input) -> list[Part]:
     if not _are_texts(left, "file_path", "old_string", "new_string"):
         return []
     lines = diffs.between(left.pop("old_string"), left.pop("new_string"))
-    return [Part(f"Edit {left.pop('file_path')}", lines=lines)]
+    verb = "Edit, in every place," if left.get("replace_all") is True else "Edit"
+    if isinstance(left.get("replace_all"), bool):
+        del left["replace_all"]
+    return [Part(f"{verb} {left.pop('file_path')}", lines=lines)]
 
 
 def _multi_edit(left: Input) -> list[Part]:
@@ -188,13 +191,13 @@ WISHES = {
     "WebFetch": "read a page of the web",
     "Write": "write a file",
 }
-KEYS = {
-    "Bash": "command",
-    "Edit": "file_path",
-    "MultiEdit": "file_path",
-    "Patch": "",
-    "Shell": "command",
-    "WebFetch": "url",
-    "Write": "file_path",
+GISTS = {
+    "Bash": ("", "command"),
+    "Edit": ("Edit", "file_path"),
+    "MultiEdit": ("Edit", "file_path"),
+    "Patch": ("Change", "changes"),
+    "Shell": ("", "command"),
+    "WebFetch": ("Read", "url"),
+    "Write": ("Write", "file_path"),
 }
-"""The argument that says most."""
+"""A word, and the argument that says most."""

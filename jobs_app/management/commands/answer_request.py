@@ -25,7 +25,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("id", metavar="ID", help="the request's id, or its start or end")
         parser.add_argument(
-            "how", choices=list(TAKES), help="allow or deny it, or answer a question"
+            "how",
+            metavar=f"{{{','.join(TAKES)}}}",
+            choices=list(TAKES),
+            help="allow or deny it, or answer a question",
         )
         parser.add_argument(
             "answers",

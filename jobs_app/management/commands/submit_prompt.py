@@ -23,8 +23,9 @@ PROMPT_HELP = "the prompt, or - for standard input; put -- before one that start
 
 class Command(BaseCommand):
     help = (
-        "Queue a prompt and print the job's id. With --wait, follow the transcript and exit "
-        "with 0 if the job completed, 1 if it failed, 3 if it was cancelled."
+        "Queue a prompt and print the job's id. With --wait, follow the transcript, ask here what "
+        "the agent asks, and exit with 0 if the job completed, 1 if it failed, 3 if it was "
+        "cancelled."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -41,6 +42,15 @@ class Command(BaseCommand):
             help="a tool that the agent may use without asking; can be given again",
         )
         parser.add_argument(
+            "--image",
+            dest="images",
+            metavar="FILE",
+            action="append",
+            default=[],
+            help="a PNG, JPEG, GIF or WebP file of up to 5 MB that goes with the prompt; can be "
+            "given again",
+        )
+        parser.add_argument(
             "--approvals",
             choices=Approvals.values,
             help="what happens to what the agent needs a permission for "
@@ -49,7 +59,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--wait",
             action="store_true",
-            help="follow the transcript until the job has ended; what the agent asks is asked here",
+            help="follow the transcript until the job has ended",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -62,6 +72,7 @@ class Command(BaseCommand):
                 model=options["model"],
                 allowed_tools=options["allowed_tools"],
                 approvals=options["approvals"],
+                images=options["images"],
             )
         self.stdout.write(job.pk)
         if options["wait"]:
