@@ -41,6 +41,10 @@ class Input(Protocol):
 
     def close_input(self) -> None: ...
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is still somebody to read it."""
+
 
 class Dialogue:
     """Its methods are called in the event loop. `on_wait_over` is called when a person has been
@@ -115,7 +119,7 @@ class Dialogue:
 
     def hear(self, news: News) -> None:
         """What people have said meanwhile. The same may come again until it is stored."""
-        if self._is_over:
+        if not self._goes_on:
             return
         for request in news.answered:
             if request.pk in self._open:
@@ -213,16 +217,20 @@ class Dialogue:
     async def _hand_over(self, request: JobRequest, asked: Asked) -> None:
         if not await self._store(Closing([request], Closed.ANSWERED)):
             return
-        if self._is_over:  # meanwhile it was ended: the next attempt uses the answer
-            self._recorder.note(self._attempt, Reopening(request))
-        else:
+        if self._goes_on:
             self.perform(self._driver.answer(asked, request.given))
+        else:  # meanwhile it has ended: the next attempt uses the answer
+            self._recorder.note(self._attempt, Reopening(request))
 
     # --- what the agent is told --------------------------------------------------
 
     async def _tell(self, steer: JobSteer) -> None:
-        if await self._store(Telling(steer)) and not self._is_over:
+        if await self._store(Telling(steer)) and self._goes_on:
             self.perform(self._driver.tell(steer.pk, steer.text))
+
+    @property
+    def _goes_on(self) -> bool:
+        return not self._is_over and self._input.is_open
 
     async def _store(self, item: Talk) -> bool:
         """Whether it is stored."""
