@@ -21,9 +21,11 @@ from jobs_app.models import (
     JobAttempt,
     JobOptions,
     JobQuerySet,
+    JobRequest,
     JobStatus,
     SessionHost,
     Worker,
+    validate_approvals,
 )
 from sessions_app import changes, image_files
 from sessions_app.ids import new_id_after
@@ -39,15 +41,16 @@ def enqueue(
     *,
     model: str | None = None,
     allowed_tools: Sequence[str] | None = None,
+    approvals: str | None = None,
     prompt_id: str | None = None,
     max_attempts: int | None = None,
     images: Sequence[ImageFile | str] = (),
 ) -> Job:
     """Queue a prompt after the session's earlier ones.
 
-    `prompt_id` groups the jobs of one prompt that is run again; `images` are paths, or images
-    that are kept already. Raises ValidationError, and queues nothing, if the prompt, model, tools
-    or images are wrong or the session is archived.
+    `approvals` is "ask" or "deny", None for what the session wants. `prompt_id` groups the jobs
+    of one prompt that is run again; `images` are paths, or images that are kept already. Raises
+    ValidationError, and queues nothing, if one of these is wrong or the session is archived.
     """
     data: dict[str, Any] = {"prompt": prompt, "projectPath": session.project_path}
     data.update(_options(session, model, allowed_tools))
@@ -57,14 +60,15 @@ def enqueue(
     if max_attempts is not None:
         job.max_attempts = max_attempts
     job.full_clean()
-    shown = job_images.checked(images)
+    _check_approvals(approvals)
+    shown = job_images.checked(images) or None
     try:
         with _images_kept(shown), transaction.atomic():
             _require_active(session.pk)
             job.pk = new_id_after(_newest_job(session.pk))
             job.save(force_insert=True)
-            if shown:
-                JobOptions.objects.create(job=job, images=shown)
+            if approvals or shown:
+                JobOptions.objects.create(job=job, approvals=approvals or None, images=shown)
             copies.note_first()
             changes.announce(changes.JOBS)
     except IntegrityError:  # deleted at the same moment
@@ -78,16 +82,22 @@ def edit(
     prompt: str,
     model: str | None = None,
     allowed_tools: Sequence[str] | None = None,
+    approvals: str | None = None,
     max_attempts: int | None = None,
     images: Sequence[ImageFile | str] | None = None,
 ) -> None:
     """Change a job that is still waiting; ValidationError if it has started meanwhile. Without
     `images` it keeps those that it has."""
+    _check_approvals(approvals)
     shown = None if images is None else job_images.checked(images)
     with _images_kept(shown), transaction.atomic():
         locked = Job.objects.select_for_update().select_related(None).get(pk=job.pk)
         if locked.status != JobStatus.PENDING:
             raise ValidationError(f"This job is {locked.status}: only a pending one can be edited.")
+        if JobRequest.objects.filter(job=locked, closed_at=None).exists():
+            raise ValidationError(
+                "This job's agent has asked something: answer that, or cancel the job."
+            )
         # A changed prompt is shown again when it runs, so its message is not kept.
         is_same = not _change_images(locked, shown) and prompt == locked.prompt
         keys = ("projectPath", "messageId") if is_same else ("projectPath",)
@@ -100,6 +110,7 @@ def edit(
             locked.max_attempts = max_attempts
         locked.full_clean()
         locked.save(update_fields=["data", "max_attempts"])
+        _change_approvals(locked, approvals)
         changes.announce(changes.JOBS)
 
 
@@ -122,7 +133,7 @@ def _cancel_pending(job: Job) -> bool:
         .update(status=JobStatus.CANCELLED, completed_at=timezone.now(), next_retry_at=None)
     )
     if changed:
-        talk.close_requests_of(job)
+        talk.settle({job.pk: JobStatus.CANCELLED})
         idle = Session.objects.filter(pk=job.session_id, is_working=False)
         idle.update(last_job_status=JobStatus.CANCELLED)
     return bool(changed)
@@ -227,6 +238,19 @@ def _options(
         session.validate_allowed_tools(list(allowed_tools))
         options["allowedTools"] = list(allowed_tools)
     return options
+
+
+def _check_approvals(approvals: str | None) -> None:
+    if approvals:
+        validate_approvals(approvals)
+
+
+def _change_approvals(job: Job, approvals: str | None) -> None:
+    """A row only where there is something to keep."""
+    if approvals:
+        JobOptions.objects.update_or_create(job=job, defaults={"approvals": approvals})
+    else:
+        JobOptions.objects.filter(job=job).update(approvals=None)
 
 
 def _newest_job(session_id: str) -> str | None:

@@ -1,7 +1,7 @@
 """Forms of prompts, of jobs and of trusted projects."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
@@ -13,6 +13,8 @@ from jobs_app.models import MOST_ATTEMPTS, Job, ProjectTrust, default_max_attemp
 from sessions_app.admin.forms import TOOLS_HELP, LongTextField, ToolsField
 from sessions_app.admin.versions import VersionedForm
 from sessions_app.validation import EMPTY_PROMPT, validate_model, validate_prompt
+
+T = TypeVar("T")
 
 
 class PromptForm(forms.Form):
@@ -29,9 +31,9 @@ class PromptForm(forms.Form):
     allowed_tools = ToolsField(help_text=f"{TOOLS_HELP} Empty: what the session allows.")
     images = ImagesField()
 
-    def ask(self, verb: Callable[..., Job]) -> Job | None:
-        """The job of a verb of the queue, which has the last word: what it refuses is said on
-        the form, and no text is lost."""
+    def ask(self, verb: Callable[..., T]) -> T | None:
+        """What a verb of the queue makes of it, which has the last word: what it refuses is said
+        on the form, and no text is lost."""
         if not self.is_valid():
             return None
         options = dict(self.cleaned_data)

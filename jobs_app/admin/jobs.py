@@ -62,7 +62,7 @@ class JobAdmin(LateEditMixin, ImagesMixin, SessionLinkMixin, BaseAdmin):
         css = {"all": ["jobs_app/admin.css", "jobs_app/images.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        return Job.objects.titled().defer("session__context")
+        return Job.objects.titled().noting_waits().defer("session__context")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -174,6 +174,8 @@ class JobAdmin(LateEditMixin, ImagesMixin, SessionLinkMixin, BaseAdmin):
 
     @admin.display(description="status", ordering="status")
     def state(self, job: Job) -> str:
+        if getattr(job, "waits", False):
+            return status("waiting", "waits for you")
         return status(job.status, job.get_status_display())
 
     @admin.display(description="attempts", ordering="attempts")

@@ -14,7 +14,13 @@ from jobs_app.models.jobs import (
     default_max_attempts,
     validate_job_data,
 )
-from jobs_app.models.options import Approvals, JobOptions, PromptImage, SessionOptions
+from jobs_app.models.options import (
+    Approvals,
+    JobOptions,
+    PromptImage,
+    SessionOptions,
+    validate_approvals,
+)
 from jobs_app.models.places import DatabaseIdentity, ProjectTrust
 from jobs_app.models.runs import JobAttempt, SessionHost, Worker
 from jobs_app.models.talk import Closed, JobDraft, JobRequest, JobSteer, RequestKind
@@ -43,5 +49,6 @@ __all__ = [
     "SessionOptions",
     "Worker",
     "default_max_attempts",
+    "validate_approvals",
     "validate_job_data",
 ]

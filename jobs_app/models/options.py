@@ -1,5 +1,8 @@
 """What a session or a job wants otherwise than this host's settings say, and a prompt's images."""
 
+from typing import Any
+
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from jobs_app.models.jobs import Job
@@ -12,6 +15,7 @@ from sessions_app.fields import (
 )
 from sessions_app.ids import new_id
 from sessions_app.models import Session
+from sessions_app.validation import printable, validate_effort, validate_model
 
 
 class Approvals(models.TextChoices):
@@ -19,6 +23,30 @@ class Approvals(models.TextChoices):
 
     ASK = "ask", "ask a person"
     DENY = "deny", "refuse it"
+
+
+def validate_approvals(approvals: Any) -> None:
+    if approvals not in Approvals.values:
+        raise ValidationError(f"{printable(str(approvals))!r} is not a choice: use ask or deny.")
+
+
+class SessionOptionsManager(models.Manager["SessionOptions"]):
+    def keep(
+        self,
+        session: Session,
+        *,
+        approvals: str | None = None,
+        model: str | None = None,
+        effort: str | None = None,
+    ) -> None:
+        """Keep what this session wants otherwise than its host; empty for what it does not."""
+        wanted = {"approvals": approvals, "model": model, "effort": effort}
+        values = {name: value or None for name, value in wanted.items()}
+        self.model(session=session, **values).clean()
+        if any(values.values()):
+            self.update_or_create(session=session, defaults=values)
+        else:
+            self.filter(session=session).delete()
 
 
 class SessionOptions(models.Model):
@@ -30,12 +58,22 @@ class SessionOptions(models.Model):
     model = models.TextField(null=True, blank=True)
     effort = models.TextField(null=True, blank=True)
 
+    objects = SessionOptionsManager()
+
     class Meta:
         db_table = "session_options"
         verbose_name = verbose_name_plural = "options of a session"
 
     def __str__(self) -> str:
-        return f"options of {self.session_id}"
+        return f"options of {self.session}"
+
+    def clean(self) -> None:
+        if self.approvals:
+            validate_approvals(self.approvals)
+        if self.model:
+            validate_model(self.model)
+        if self.effort:
+            validate_effort(self.effort)
 
 
 class JobOptions(models.Model):
@@ -54,7 +92,7 @@ class JobOptions(models.Model):
         verbose_name = verbose_name_plural = "options of a job"
 
     def __str__(self) -> str:
-        return f"options of {self.job_id}"
+        return f"options of {self.job}"
 
 
 class PromptImage(models.Model):

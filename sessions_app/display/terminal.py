@@ -19,6 +19,7 @@ from sessions_app.providers.shapes import (
     Notice,
     Plan,
     Prompt,
+    Request,
     Result,
     Shape,
     Text,
@@ -151,6 +152,8 @@ def _own_lines(shape: Shape | Naming) -> Iterator[StyledLine]:
                 yield StyledLine(f"{STEP_MARKS.get(step.status, '[ ]')} {step.text}", CYAN)
         case Notice():
             yield from _notice(shape)
+        case Request(text=text):
+            yield from _block(text, YELLOW, mark="- ")
         case Result():
             yield from _result(shape)
         case Error():
@@ -206,12 +209,12 @@ def _file_change(change: FileChange) -> Iterator[StyledLine]:
     count = f" +{change.added} -{change.removed}" if change.lines else ""
     state = "" if change.status == "completed" else f" ({change.status.replace('_', ' ')})"
     yield StyledLine(f"  {change.kind} {change.path}{count}{state}", CYAN)
-    yield from map(_diff_line, change.lines[:DIFF_LINES])
+    yield from map(diff_line, change.lines[:DIFF_LINES])
     if len(change.lines) > DIFF_LINES:
         yield StyledLine(f"  ... {len(change.lines) - DIFF_LINES} more lines", DIM)
 
 
-def _diff_line(line: DiffLine) -> StyledLine:
+def diff_line(line: DiffLine) -> StyledLine:
     number = line.old_number if line.kind == "remove" else line.new_number
     gutter = "" if number is None else str(number)
     return StyledLine(f"  {gutter:>5} {DIFF_SIGNS[line.kind]} {line.text}", DIFF_STYLES[line.kind])

@@ -136,6 +136,14 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What the agent asks of a person, in one line. `key` is its `Asked.key`."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The end of a turn; `text` is its answer, mostly the last Text once more.
 
@@ -175,6 +183,7 @@ Shape = (
     | FileChange
     | Plan
     | Notice
+    | Request
     | Result
     | Error
     | Unknown
