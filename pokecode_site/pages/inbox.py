@@ -17,7 +17,7 @@ from sessions_app.visible import short_line, visible
 WAITING_SHOWN = 20
 COUNT_LIMIT = 99
 LINE_LIMIT = 160
-READ_LIMIT = 1_000_000
+READ_LIMIT = 300_000
 """Characters of the longest request that is read for a line about it."""
 
 NOTIFIED_AT_ONCE = 5

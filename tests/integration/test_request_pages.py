@@ -195,7 +195,7 @@ def test_another_command_may_be_allowed_instead(admin_client, session):
     row = ask(session, line)
     page = text(send(admin_client, row, "allow changed", changed="make\r\ntest"))
     assert given(row)["input"] == {"command": "make\ntest", "timeout": 5}
-    assert "allowed this, changed" in page and "Allowed instead" in page
+    assert "allowed this, changed" in page and "Allowed instead of what was asked" in page
 
 
 @pytest.mark.parametrize(
