@@ -26,10 +26,18 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from jobs_app import claiming, talk
+from jobs_app import claiming, images, talk
 from jobs_app.afterwards import failure_message, settle
 from jobs_app.claiming import Claim, Facts
-from jobs_app.models import Job, JobAttempt, JobStatus, SessionHost, Worker, validate_job_data
+from jobs_app.models import (
+    Job,
+    JobAttempt,
+    JobStatus,
+    PromptImage,
+    SessionHost,
+    Worker,
+    validate_job_data,
+)
 from jobs_app.outcomes import INTERRUPTED, Outcome, Verdict
 from jobs_app.talk import Drafting, Talk
 from sessions_app import changes, transcript
@@ -43,6 +51,7 @@ BACKOFF_CAP = timedelta(minutes=10)
 
 OPENED = ("id", "job_id", "session_id", "number", "worker_id", "host", "boot_id", "started_at")
 TAKEN = ("status", "attempts", "started_at", "next_retry_at")
+SHOWN = ("id", "session_id", "message_id", "hash")
 STARTED = ("pid", "process_started", "git_head_before")
 CLOSED = (
     "finished_at",
@@ -159,7 +168,7 @@ def _take(
     jobs = [job for job, _ in found]
     claims = [Claim(_attempt(worker, job, facts, now), facts) for job, facts in found]
     batch.insert(JobAttempt, OPENED, _values(OPENED, (claim.attempt for claim in claims)))
-    shown = _show_prompts(jobs, batch)
+    shown = _show_prompts(found, batch)
     for job in jobs:
         job.status, job.attempts = JobStatus.PROCESSING, job.attempts + 1
         job.started_at, job.next_retry_at = now, None
@@ -183,26 +192,35 @@ def _attempt(worker: Worker, job: Job, facts: Facts, now: datetime) -> JobAttemp
     )
 
 
-def _show_prompts(jobs: Sequence[Job], batch: Batch) -> dict[str, Job]:
+def _show_prompts(found: Sequence[tuple[Job, Facts]], batch: Batch) -> dict[str, Job]:
     """Make a message for each prompt that has none; returns their jobs by id: the data of each
     now names its message.
 
     Wrong data (changed behind our back) shows nothing here and fails when it is run.
     """
-    new = [job for job in jobs if _is_new(job.data)]
+    new = [job for job, _ in found if _is_new(job.data)]
+    shown = {job.pk: images.named(facts.images) for job, facts in found}
     messages = [
         NewMessage(
             session_id=job.session_id,
             provider=job.session.provider,
             type=MessageType.USER,
-            content=events.prompt(job.prompt, job.prompt_id).raw,
+            content=events.prompt(
+                job.prompt, job.prompt_id, [image.data() for image in shown[job.pk]]
+            ).raw,
         )
         for job in new
     ]
-    states = {job.session_id: State(True, job.pk, JobStatus.PROCESSING) for job in jobs}
+    states = {job.session_id: State(True, job.pk, JobStatus.PROCESSING) for job, _ in found}
     ids = transcript.store(messages, batch, states)
     for job, message_id in zip(new, ids, strict=True):
         job.data["messageId"] = message_id
+    rows = [
+        (new_id(), job.session_id, job.data["messageId"], image.hash)
+        for job in new
+        for image in shown[job.pk]
+    ]
+    batch.insert(PromptImage, SHOWN, rows)
     return {job.pk: job for job in new}
 
 

@@ -16,8 +16,8 @@ from django.utils.safestring import SafeString
 
 from jobs_app.admin.answer_form import AnswerForm
 from jobs_app.answer_words import done, fate
+from jobs_app.gists import READ_LIMIT, gist
 from jobs_app.models import JobRequest
-from pokecode_site.pages.inbox import READ_LIMIT, gist
 from sessions_app.display.confined import Budget, render
 from sessions_app.providers import Asked, requested
 from sessions_app.providers.reading import pretty

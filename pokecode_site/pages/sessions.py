@@ -77,7 +77,7 @@ class WorkspaceAdmin(SessionJobsAdmin):
     def prompt_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Queue a prompt; on a mistake show the page again with the reason and the text."""
         session = self._session(request, object_id, runs_code=True)
-        form = workspace.NextPromptForm(session, request.POST)
+        form = workspace.NextPromptForm(session, request.POST, request.FILES)
         job = form.enqueue()
         if job is not None:
             self.log_change(request, session, f"Queued the job {job.pk}.")

@@ -28,6 +28,8 @@ LOOKS: dict[str, dict[str, Any]] = {
     "prompt": {"rows": 3, "placeholder": "What should the agent do?"},
     "model_name": {"autocomplete": "off", "spellcheck": "false"},
     "allowed_tools": {"rows": 2, "spellcheck": "false"},
+    "approvals": {},
+    "images": {},
 }
 """Attributes of the fields here, where they are smaller than on the admin's page of a job."""
 
@@ -35,9 +37,9 @@ LOOKS: dict[str, dict[str, Any]] = {
 class NextPromptForm(PromptForm):
     """The next prompt of one session."""
 
-    def __init__(self, session: Session, data: Any = None) -> None:
+    def __init__(self, session: Session, data: Any = None, files: Any = None) -> None:
         # The form of the session stands on the same page and has a field of tools as well.
-        super().__init__(data, auto_id="next_%s")
+        super().__init__(data, files, auto_id="next_%s")
         self.session = session
         if session.provider == Provider.CODEX_CLI:  # its sandbox decides, not a list of tools
             del self.fields["allowed_tools"]

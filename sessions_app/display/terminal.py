@@ -129,14 +129,15 @@ def _goes_on(shape: Shape | Naming) -> bool:
 
 def _own_lines(shape: Shape | Naming) -> Iterator[StyledLine]:
     match shape:
-        case Prompt(text=text):
-            yield from _block(text, BOLD, mark="> ")
+        case Prompt():
+            yield from _block(shape.text, BOLD, mark="> ")
+            yield from _images(shape.images)
         case Text(markdown=text):
             yield from _block(text, mark="  ")
         case Thinking(text=text):
             yield from _block(text, DIM, mark="~ ")
         case Image():
-            yield StyledLine(f"  [{described(shape)}]", CYAN)
+            yield from _images([shape])
         case ToolUse():
             yield from _tool_use(shape)
         case Naming(call=call):
@@ -194,7 +195,11 @@ def _tool_result(result: ToolResult) -> Iterator[StyledLine]:
     yield from _clamped(result.text, RED if result.is_error else DIM)
     links = "\n".join(": ".join(filter(None, [link.title, link.url])) for link in result.links)
     yield from _clamped(links, DIM)
-    for image in result.images:
+    yield from _images(result.images)
+
+
+def _images(images: Iterable[Image]) -> Iterator[StyledLine]:
+    for image in images:
         yield StyledLine(f"  [{described(image)}]", CYAN)
 
 

@@ -1,12 +1,14 @@
 """Talking with Claude Code by its stream-json control protocol; measured with 2.1.330."""
 
+import base64
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jobs_app.agents.answering import resumed_prompt
-from jobs_app.agents.base import Ask, Effect, Heard, Send, Turn, Withdraw, Writing
+from jobs_app.agents.base import Ask, Effect, Heard, Image, Send, Turn, Withdraw, Writing
 from jobs_app.agents.claude.judge import ClaudeObserver
 from jobs_app.outcomes import Verdict
 from sessions_app.providers import Asked
@@ -29,10 +31,13 @@ class ClaudeDriver:
         self._told: dict[str, str] = {}
         self._is_writing = False
         self._is_ending = False
+        self._images = [_image_block(image) for image in turn.images]
 
     def begin(self) -> Sequence[Effect]:
-        text = resumed_prompt(self._turn.decisions) or self._turn.prompt
-        return [_line(_user(_escaped(text), str(uuid.uuid4())))]
+        text = _escaped(resumed_prompt(self._turn.decisions) or self._turn.prompt)
+        images, self._images = self._images, []
+        content = [*images, {"type": "text", "text": text}] if images else text
+        return [_line(_user(content, str(uuid.uuid4())))]
 
     def keeps(self, data: dict[str, Any]) -> bool:
         if data.get("type") == "command_lifecycle":
@@ -162,6 +167,14 @@ def _for_session(rules: Sequence[str]) -> dict[str, Any]:
 def _escaped(prompt: str) -> str:
     """A leading slash would make it a command of the tool (/cost), unseen by the model."""
     return f"\n{prompt}" if prompt.startswith("/") else prompt
+
+
+def _image_block(image: Image) -> dict[str, Any]:
+    data = base64.b64encode(Path(image.path).read_bytes()).decode("ascii")
+    return {
+        "type": "image",
+        "source": {"type": "base64", "media_type": image.type, "data": data},
+    }
 
 
 def _user(content: Any, message: str) -> dict[str, Any]:

@@ -42,6 +42,15 @@ class Command(BaseCommand):
             help="a tool that the agent may use without asking; can be given again",
         )
         parser.add_argument(
+            "--image",
+            dest="images",
+            metavar="FILE",
+            action="append",
+            default=[],
+            help="a PNG, JPEG, GIF or WebP file of up to 5 MB that goes with the prompt; can be "
+            "given again",
+        )
+        parser.add_argument(
             "--approvals",
             choices=Approvals.values,
             help="what happens to what the agent needs a permission for "
@@ -63,6 +72,7 @@ class Command(BaseCommand):
                 model=options["model"],
                 allowed_tools=options["allowed_tools"],
                 approvals=options["approvals"],
+                images=options["images"],
             )
         self.stdout.write(job.pk)
         if options["wait"]:
