@@ -50,7 +50,7 @@ def test_what_waits_is_listed_oldest_first_a_line_each(attempt):
     close(ask(attempt, bash("closed")), Closed.WITHDRAWN)
     one, two = run("list_requests").splitlines()
     assert one.startswith(f"{first.pk}  permission  project  waits 0.")
-    assert one.endswith("wants to run a command: make all")
+    assert one.endswith("  Bash: make all")
     assert two.startswith(f"{second.pk}  question  project")
     assert "Which database?" in two
 
