@@ -8,7 +8,7 @@ from sessions_app.providers import requested
 from sessions_app.visible import short_line
 
 LINE_LIMIT = 160
-READ_LIMIT = 1_000_000
+READ_LIMIT = 300_000
 """Characters of the longest request that is read for a line about it."""
 
 

@@ -175,10 +175,12 @@ class Card:
         return fate(self.request)
 
     @property
-    def changed(self) -> str:
+    def changed(self) -> list[Shown]:
         """What was allowed instead of what was asked."""
         changed = self.request.given.get("input")
-        return visible(pretty(changed)) if changed else ""
+        if not isinstance(changed, dict) or not self.is_read:
+            return []
+        return [_shown(part) for part in requested.parts(self.asked.changed(changed))]
 
     @property
     def replies(self) -> list[tuple[str, str]]:
