@@ -1,8 +1,5 @@
 """Requests as a parked job leaves them: asked, in the conversation, and no process that waits."""
 
-import json
-import uuid
-
 from django.db import transaction
 from django.utils import timezone
 
@@ -12,7 +9,7 @@ from sessions_app import changes
 from sessions_app.models import Session
 from sessions_app.providers import read_request
 from sessions_app.transcript import NewMessage, append
-from tests.asked import DATABASE, FEATURES, codex, questions
+from tests.asked import DATABASE, FEATURES, codex, of_its_own, questions
 
 PLAN = "# Move to SQLite\n\n1. Write the *migration*.\n\n<script>alert(1)</script>"
 TWO_QUESTIONS = questions(DATABASE, FEATURES)
@@ -26,7 +23,7 @@ def ask(
     session: Session, line: str, call: str | None = None, *, prompt: str = "Work."
 ) -> JobRequest:
     """Have a session's agent ask this, as something that it has not asked before."""
-    line = _of_its_own(line)
+    line = of_its_own(line)
     asked = read_request(session.provider, line, call)
     with transaction.atomic():
         job = Job.objects.enqueue(session, prompt)
@@ -53,13 +50,3 @@ def ask(
         )
         changes.announce(changes.JOBS)
     return row
-
-
-def _of_its_own(line: str) -> str:
-    data = json.loads(line)
-    if "request" in data:
-        data["request_id"] = str(uuid.uuid4())
-        data["request"]["tool_use_id"] = f"toolu_{uuid.uuid4().hex}"
-    else:
-        data["params"]["itemId"] = f"call_{uuid.uuid4().hex}"
-    return json.dumps(data)
