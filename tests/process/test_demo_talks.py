@@ -1,4 +1,4 @@
-"""The demo agent asks, is answered, told things and interrupted: by a real worker, in both tools."""
+"""The demo agent asks, is answered, told things and interrupted, by a real worker."""
 
 import shutil
 import signal
