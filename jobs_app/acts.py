@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
 
-from jobs_app import queue
+from jobs_app import queue, steering
 from jobs_app.models import CANCELLABLE, RETRYABLE, Job, JobStatus
 from sessions_app.validation import sentences
 
@@ -68,7 +68,17 @@ RETRY = Act(
     answer_done=lambda job: "The job is queued again.",
     answer_not_done="This job has neither failed nor been cancelled.",
 )
-ACTS = {act.name: act for act in (CANCEL, RETRY)}
+INTERRUPT = Act(
+    "interrupt",
+    steering.interrupt,
+    (JobStatus.PROCESSING,),
+    done="interrupted",
+    not_done="were not running or interrupted already",
+    skip_reason="not running or interrupted already",
+    answer_done=lambda job: "Interrupting the agent.",
+    answer_not_done="The agent does not work at this job, or is interrupted already.",
+)
+ACTS = {act.name: act for act in (CANCEL, RETRY, INTERRUPT)}
 
 
 @dataclass

@@ -17,16 +17,18 @@ def steer(job: Job, text: str, *, by: str | None = None) -> JobSteer | Job:
     """Tell the job's agent something now. If it does not run (any more), the text becomes a prompt
     of its own: that job is returned then."""
     validate_prompt(text)
+    told = JobSteer(job_id=job.pk, session_id=job.session_id, text=text, told_by=by or this_user())
     with transaction.atomic():
         # The end of an attempt locks it too: either it finds this word, or we find it closed.
         running = JobAttempt.objects.open().filter(job_id=job.pk).select_for_update()
         if running.first() is not None:
-            told = JobSteer.objects.create(
-                job_id=job.pk, session_id=job.session_id, text=text, told_by=by or this_user()
-            )
+            told.save(force_insert=True)
             changes.announce(changes.JOBS)
             return told
-    return queue.enqueue(job.session, text)
+    own = queue.enqueue(job.session, text)
+    told.own_job_id = own.pk
+    told.save(force_insert=True)
+    return own
 
 
 def interrupt(job: Job) -> bool:

@@ -1,17 +1,20 @@
 """Forms of prompts, of jobs and of trusted projects."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import ValidationError
 
-from jobs_app import queue
+from jobs_app import images, queue
+from jobs_app.admin.images import ImagesField
 from jobs_app.models import MOST_ATTEMPTS, Job, ProjectTrust, default_max_attempts
 from sessions_app.admin.forms import TOOLS_HELP, LongTextField, ToolsField
 from sessions_app.admin.versions import VersionedForm
 from sessions_app.validation import EMPTY_PROMPT, validate_model, validate_prompt
+
+T = TypeVar("T")
 
 
 class PromptForm(forms.Form):
@@ -26,10 +29,11 @@ class PromptForm(forms.Form):
         help_text="Empty: the agent's own default.",
     )
     allowed_tools = ToolsField(help_text=f"{TOOLS_HELP} Empty: what the session allows.")
+    images = ImagesField()
 
-    def ask(self, verb: Callable[..., Job]) -> Job | None:
-        """The job of a verb of the queue, which has the last word: what it refuses is said on
-        the form, and no text is lost."""
+    def ask(self, verb: Callable[..., T]) -> T | None:
+        """What a verb of the queue makes of it, which has the last word: what it refuses is said
+        on the form, and no text is lost."""
         if not self.is_valid():
             return None
         options = dict(self.cleaned_data)
@@ -59,6 +63,7 @@ class JobForm(PromptForm, VersionedForm):
             self.initial["prompt"] = data.get("prompt")
             self.initial["model_name"] = data.get("model")
             self.initial["allowed_tools"] = data.get("allowedTools")
+            self.initial["images"] = images.of_job(self.instance)
 
     def _post_clean(self) -> None:
         """Asked here, so that the admin sees a refusal as it sees any mistake in the form."""

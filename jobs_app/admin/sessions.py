@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from jobs_app import images
 from jobs_app.acts import RUN_JOB
 from jobs_app.admin.forms import ProjectTrustForm
 from jobs_app.models import Job, ProjectTrust
@@ -39,6 +40,10 @@ class SessionJobsAdmin(SteeringMixin, SessionAdmin):
 
     def has_trust_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(TRUST_PROJECT)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        images.forget_later(sessions=queryset.values_list("pk", flat=True))
+        super().delete_queryset(request, queryset)
 
     @admin.display(description="jobs")
     def jobs(self, session: Session) -> str:

@@ -98,7 +98,9 @@ class JobRequest(models.Model):
     @property
     def given(self) -> dict[str, Any]:
         """The answer, of which only `jobs_app.answers` knows the form."""
-        return self.answer if isinstance(self.answer, dict) else {"decision": "deny"}
+        answer: Any = self.answer
+        is_one = isinstance(answer, dict) and "decision" in answer
+        return answer if is_one else {"decision": "deny"}
 
     @property
     def is_open(self) -> bool:
@@ -161,11 +163,15 @@ class JobSteer(models.Model):
 
 
 class JobDraft(models.Model):
-    """What an agent is just writing: replaced as it grows, gone when the message has come."""
+    """What an agent is just writing: replaced as it grows, gone when the message has come.
+
+    Of a long one `text` is the end, before which `start` more characters were written.
+    """
 
     attempt = CascadeOneToOneField(JobAttempt, primary_key=True, related_name="draft")
     session = CascadeForeignKey(Session, related_name="drafts", db_index=False)
     text = models.TextField()
+    start = models.PositiveBigIntegerField(default=0)
     updated_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

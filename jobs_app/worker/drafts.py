@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+from jobs_app.talk import Drafting
+
 INTERVAL = 0.2
 """Seconds between two versions of a run's draft."""
 
@@ -11,37 +13,35 @@ LIMIT = 16_000
 
 
 class Drafts:
-    """`store` gets the draft, "" once its message has come."""
+    """`store` gets the draft as it grows, an empty one once its message has come."""
 
-    def __init__(self, store: Callable[[str], None]) -> None:
+    def __init__(self, store: Callable[[Drafting], None]) -> None:
         self._store = store
-        self._text = ""
+        self._draft = Drafting("")
         self._pieces: list[str] = []
-        self._is_stored = False
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, piece: str) -> None:
         self._pieces.append(piece)
         if self._timer is None:
             self._pass_on()
-            self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._on_time)
 
     def end(self) -> None:
         """The whole message has come, or never will."""
-        self._text = ""
         self._pieces.clear()
-        if self._is_stored:
-            self._is_stored = False
-            self._store("")
+        if self._draft.text:
+            self._draft = Drafting("")
+            self._store(self._draft)
+
+    def _pass_on(self) -> None:
+        whole = self._draft.text + "".join(self._pieces)
+        self._pieces.clear()
+        text = whole[-LIMIT:]
+        self._draft = Drafting(text, self._draft.start + len(whole) - len(text))
+        self._store(self._draft)
+        self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._on_time)
 
     def _on_time(self) -> None:
         self._timer = None
         if self._pieces:
             self._pass_on()
-            self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._on_time)
-
-    def _pass_on(self) -> None:
-        self._text = (self._text + "".join(self._pieces))[-LIMIT:]
-        self._pieces.clear()
-        self._is_stored = True
-        self._store(self._text)

@@ -21,7 +21,7 @@ from jobs_app import leases
 from jobs_app.leases import Ending, Record, Start
 from jobs_app.models import JobAttempt
 from jobs_app.processes.backlog import Backlog
-from jobs_app.talk import Talk
+from jobs_app.talk import Drafting, Talk
 from jobs_app.worker.database import DatabaseThread
 from sessions_app.transcript import NewMessage
 
@@ -56,6 +56,7 @@ class Recorder:
         self._database = database
         self._on_lease_lost = on_lease_lost
         self._backlog = Backlog(directory, RecordForm(), MEMORY_LIMIT)
+        self._drafts: dict[str, Record] = {}
         self._waiting_for: dict[int, asyncio.Future[bool]] = {}
         self._is_stopped = False
         self._waiting = asyncio.Event()
@@ -68,6 +69,11 @@ class Recorder:
     def note(self, attempt: JobAttempt, item: Talk) -> None:
         """Store this soon, as `add` does."""
         self._put(Record(attempt, item))
+
+    def draft(self, attempt: JobAttempt, draft: Drafting) -> None:
+        """Store this with what was added before, unless a newer one comes until then."""
+        self._drafts[attempt.pk] = Record(attempt, draft)
+        self._waiting.set()
 
     async def stored(self, attempt: JobAttempt, item: Talk) -> bool:
         """Store this before all that comes later; False if the attempt had lost its lease."""
@@ -117,6 +123,8 @@ class Recorder:
     def _next_group(self) -> list[Record]:
         group = self._backlog.take(GROUP_LIMIT)
         if not self._backlog:
+            group += self._drafts.values()
+            self._drafts.clear()
             self._waiting.clear()
             self._urgent.clear()
         return group

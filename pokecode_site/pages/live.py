@@ -21,13 +21,14 @@ from django.contrib.admin import ModelAdmin
 from django.db import close_old_connections, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
-from pokecode_site.pages import workspace
+from pokecode_site.pages import drafts, requests, workspace
+from pokecode_site.pages.inbox import Inbox
 from sessions_app import changes
 from sessions_app.admin.base import may_read_messages
 from sessions_app.display import rendering
 from sessions_app.display.confined import Budget
 from sessions_app.display.conversation import Conversation
-from sessions_app.models import Session
+from sessions_app.models import Session, SessionMessage
 
 STREAMS_PER_USER = 20
 
@@ -39,6 +40,9 @@ LINGER = 0.01
 
 PAUSE = 0.1
 """Seconds between two looks, however fast an agent writes."""
+
+FRAGMENTS_PAUSE = 0.3
+"""Seconds between two looks at all else than the conversation, while an agent is writing."""
 
 EVENT_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
@@ -109,7 +113,9 @@ class Follower:
         self._request = request
         self._session_id = session.pk
         self._cursor = cursor
-        self._sent: dict[str, str] = {}
+        self._sent: dict[str, dict[str, str]] = {}
+        self._sent_draft: drafts.Draft | None = None
+        self._fragments_at = 0.0
         self.is_behind = False
         self._conversation = Conversation()
         rendering.feed(self._conversation, session, rendering.until(session, cursor))
@@ -134,13 +140,12 @@ class Follower:
 
     def _news(self, session: Session) -> dict[str, Any]:
         may_read = may_read_messages(self._request)
-        messages = rendering.after(session, self._cursor) if may_read else []
+        messages, draft = self._written(session) if may_read else ([], drafts.NONE)
         self.is_behind = len(messages) == rendering.PAGE
         if messages:
             self._cursor = messages[-1].pk
-        current = workspace.fragments(self._request, session)
-        changed = {key: html for key, html in current.items() if self._sent.get(key) != html}
-        self._sent = current
+        written = draft.news(self._sent_draft)
+        self._sent_draft = draft
         budget = Budget()
         return {
             "entries": [
@@ -151,8 +156,40 @@ class Follower:
                 }
                 for entry in rendering.feed(self._conversation, session, messages)
             ],
-            "fragments": changed,
+            "draft": written,
+            **self._parts(session, is_only_draft=bool(written and not messages)),
         }
+
+    def _written(self, session: Session) -> tuple[list[SessionMessage], drafts.Draft]:
+        """The new messages, and the draft as it was when they were the newest ones."""
+        draft = drafts.of_session(session.pk)
+        while messages := rendering.after(session, self._cursor):
+            # A draft ends with the commit that brings its message: that may be one of these.
+            earlier, draft = draft, drafts.of_session(session.pk)
+            if draft == earlier:
+                break
+        return messages, draft
+
+    def _parts(self, session: Session, *, is_only_draft: bool) -> dict[str, dict[str, str]]:
+        """What has changed of the others. They cost far more than a draft, which changes all the
+        time."""
+        now = time.monotonic()
+        if is_only_draft and now - self._fragments_at < FRAGMENTS_PAUSE:
+            self.is_behind = True
+            return {"fragments": {}, "requests": {}, "needs": {}}
+        self._fragments_at = now
+        current = {
+            "fragments": workspace.fragments(self._request, session),
+            "requests": requests.states(self._request, session),
+            "needs": {"count": Inbox(self._request).count},
+        }
+        changed = {key: _changed(self._sent.get(key, {}), value) for key, value in current.items()}
+        self._sent = current
+        return changed
+
+
+def _changed(before: dict[str, str], now: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in now.items() if before.get(key) != value}
 
 
 class Stream:

@@ -19,6 +19,7 @@ from sessions_app.providers.shapes import (
     Notice,
     Plan,
     Prompt,
+    Request,
     Result,
     Shape,
     Text,
@@ -128,14 +129,15 @@ def _goes_on(shape: Shape | Naming) -> bool:
 
 def _own_lines(shape: Shape | Naming) -> Iterator[StyledLine]:
     match shape:
-        case Prompt(text=text):
-            yield from _block(text, BOLD, mark="> ")
+        case Prompt():
+            yield from _block(shape.text, BOLD, mark="> ")
+            yield from _images(shape.images)
         case Text(markdown=text):
             yield from _block(text, mark="  ")
         case Thinking(text=text):
             yield from _block(text, DIM, mark="~ ")
         case Image():
-            yield StyledLine(f"  [{described(shape)}]", CYAN)
+            yield from _images([shape])
         case ToolUse():
             yield from _tool_use(shape)
         case Naming(call=call):
@@ -150,6 +152,8 @@ def _own_lines(shape: Shape | Naming) -> Iterator[StyledLine]:
                 yield StyledLine(f"{STEP_MARKS.get(step.status, '[ ]')} {step.text}", CYAN)
         case Notice():
             yield from _notice(shape)
+        case Request(text=text):
+            yield from _block(text, YELLOW, mark="- ")
         case Result():
             yield from _result(shape)
         case Error():
@@ -191,7 +195,11 @@ def _tool_result(result: ToolResult) -> Iterator[StyledLine]:
     yield from _clamped(result.text, RED if result.is_error else DIM)
     links = "\n".join(": ".join(filter(None, [link.title, link.url])) for link in result.links)
     yield from _clamped(links, DIM)
-    for image in result.images:
+    yield from _images(result.images)
+
+
+def _images(images: Iterable[Image]) -> Iterator[StyledLine]:
+    for image in images:
         yield StyledLine(f"  [{described(image)}]", CYAN)
 
 
@@ -201,12 +209,12 @@ def _file_change(change: FileChange) -> Iterator[StyledLine]:
     count = f" +{change.added} -{change.removed}" if change.lines else ""
     state = "" if change.status == "completed" else f" ({change.status.replace('_', ' ')})"
     yield StyledLine(f"  {change.kind} {change.path}{count}{state}", CYAN)
-    yield from map(_diff_line, change.lines[:DIFF_LINES])
+    yield from map(diff_line, change.lines[:DIFF_LINES])
     if len(change.lines) > DIFF_LINES:
         yield StyledLine(f"  ... {len(change.lines) - DIFF_LINES} more lines", DIM)
 
 
-def _diff_line(line: DiffLine) -> StyledLine:
+def diff_line(line: DiffLine) -> StyledLine:
     number = line.old_number if line.kind == "remove" else line.new_number
     gutter = "" if number is None else str(number)
     return StyledLine(f"  {gutter:>5} {DIFF_SIGNS[line.kind]} {line.text}", DIFF_STYLES[line.kind])

@@ -1,5 +1,6 @@
 """What an agent asks of a person while it works, read from the request as it came."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,13 +15,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`key` is the name under which its answer goes back."""
+    """`key` is the name under which its answer goes back; `takes_text` says that words of a
+    person's own are an answer as well."""
 
     key: str
     text: str
     header: str = ""
     choices: Sequence[Choice] = ()
     takes_several: bool = False
+    takes_text: bool = True
     is_secret: bool = False
 
 
@@ -55,6 +58,12 @@ class Asked:
     questions: Sequence[Question] = ()
     plan: str = ""
     """Markdown."""
+
+    @property
+    def key(self) -> str:
+        """Tells the requests of a session apart: codex counts its ids from 0 in each run."""
+        named = f"{self.id}\n{self.call_id}".encode(errors="surrogatepass")
+        return hashlib.sha256(named).hexdigest()[:16]
 
     @property
     def what_runs(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from sessions_app.providers.asked import Asked, Choice, Question
 from sessions_app.providers.reading import objects, optional, string
 from sessions_app.validation import TOOL
+from sessions_app.visible import visible
 
 KINDS = {"AskUserQuestion": "question", "ExitPlanMode": "plan"}
 FILE_TOOLS = frozenset({"Edit", "NotebookEdit", "Write"})
@@ -56,9 +57,9 @@ def _reason(request: dict[str, Any], kind: str, input: dict[str, Any]) -> str:
 
 def _rules(request: dict[str, Any], tool: str, input: dict[str, Any]) -> list[str]:
     """The rules that "for this session" would add, as entries of a list of allowed tools; none
-    where one of them cannot be such an entry, because it would then mean something else."""
+    where one of them cannot be such an entry, or does not read as what it is."""
     rules = _suggested(request) or _file_rule(tool, input)
-    return rules if all(TOOL.fullmatch(rule) for rule in rules) else []
+    return rules if all(TOOL.fullmatch(rule) and visible(rule) == rule for rule in rules) else []
 
 
 def _suggested(request: dict[str, Any]) -> list[str]:

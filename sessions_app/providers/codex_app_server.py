@@ -6,6 +6,8 @@ only a client with a screen of its own wants to know.
 
 from typing import Any
 
+from sessions_app.providers import requested
+from sessions_app.providers.codex_requests import read_request
 from sessions_app.providers.reading import (
     objects,
     optional,
@@ -15,7 +17,7 @@ from sessions_app.providers.reading import (
     type_of,
     unknown,
 )
-from sessions_app.providers.shapes import Notice, Shape
+from sessions_app.providers.shapes import Notice, Request, Shape
 
 EMPTY_AT_FIRST = {"agentMessage", "contextCompaction", "plan", "reasoning", "userMessage"}
 """Items whose start holds nothing yet."""
@@ -62,6 +64,10 @@ UNTOLD_ENDS = ("/delta", "Delta")
 
 USED_TOKENS = "thread/tokenUsage/updated"
 """Tells of each call of the model, and once of all before where a thread is resumed."""
+
+
+UNSEEN_CALL = {"changes": [{"path": "files"}]}
+"""A patch's request only names its call, which tells of itself."""
 
 
 def is_message(data: dict[str, Any]) -> bool:
@@ -186,7 +192,7 @@ def show_other(data: dict[str, Any]) -> list[Shape]:
     method = string(data, "method")
     params: dict[str, Any] = optional(data, "params", dict, {})
     if "id" in data:
-        return _request(method, params) if method else _response(data)
+        return _request(data, method) if method else _response(data)
     match method:
         case "account/rateLimits/updated":
             reached = _limit_reached(params).replace("_", " ")
@@ -210,13 +216,10 @@ def show_other(data: dict[str, Any]) -> list[Shape]:
     return [] if is_known else [unknown(data, method)]
 
 
-def _request(method: str, params: dict[str, Any]) -> list[Shape]:
-    if method.endswith("Approval"):
-        about = string(params, "command") or string(params, "reason")
-        return [Notice(f"Permission is asked: {about}" if about else "Permission is asked.")]
-    if method.endswith("requestUserInput"):
-        asked = "\n".join(string(each, "question") for each in objects(params, "questions"))
-        return [Notice(f"Question: {asked}")]
+def _request(data: dict[str, Any], method: str) -> list[Shape]:
+    asked = read_request(data, UNSEEN_CALL)
+    if asked is not None:
+        return [Request(asked.key, requested.sentence(asked))]
     return [Notice(f"Codex asked for {method}, which is refused.", "warning")]
 
 

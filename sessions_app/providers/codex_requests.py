@@ -93,5 +93,6 @@ def _question(question: dict[str, Any]) -> Question:
         string(question, "question"),
         string(question, "header"),
         choices,
+        takes_text=optional(question, "isOther", bool, False) or not choices,
         is_secret=optional(question, "isSecret", bool, False),
     )

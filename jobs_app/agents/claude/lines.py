@@ -12,9 +12,14 @@ from sessions_app.providers import Asked
 DENIED = "The person denied this."
 
 
-def said(text: str, message: str) -> Send:
-    """What a person says; the tool tells of it under the UUID `message`."""
-    content = {"role": "user", "content": escaped(text)}
+def said(text: str, message: str, images: Sequence[dict[str, Any]] = ()) -> Send:
+    """What a person says, after the blocks of its images; the tool tells of it under the UUID
+    `message`."""
+    words = escaped(text)
+    content = {
+        "role": "user",
+        "content": [*images, {"type": "text", "text": words}] if images else words,
+    }
     return _line({"type": "user", "message": content, "parent_tool_use_id": None, "uuid": message})
 
 

@@ -1,16 +1,19 @@
 """Talking with Claude Code by its stream-json control protocol; measured with 2.1.330."""
 
+import base64
 import uuid
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jobs_app.agents.answering import resumed_prompt
-from jobs_app.agents.base import Ask, Effect, Heard, Turn, Unheard, Withdraw, Writing
+from jobs_app.agents.base import Ask, Effect, Heard, Image, Turn, Unheard, Withdraw, Writing
 from jobs_app.agents.claude import lines
 from jobs_app.agents.claude.judge import ClaudeObserver
 from jobs_app.outcomes import TURN_STOPPED, Outcome, Verdict
 from sessions_app.providers import Asked
 from sessions_app.providers.claude_requests import read_request
+from sessions_app.providers.reading import string
 
 QUIET = frozenset(
     {
@@ -39,18 +42,19 @@ class ClaudeDriver:
         self._is_writing = False
         self._is_stopped = False
         self._is_ending = False
+        self._images = [_image_block(image) for image in turn.images]
 
     def begin(self) -> Sequence[Effect]:
         text = resumed_prompt(self._turn.decisions) or self._turn.prompt
-        return [lines.said(text, str(uuid.uuid4()))]
+        images, self._images = self._images, []
+        return [lines.said(text, str(uuid.uuid4()), images)]
 
     def keeps(self, data: dict[str, Any]) -> bool:
-        match data.get("type"):
-            case "system":
-                is_request = data.get("subtype") == "status" and data.get("status") == "requesting"
-                return not is_request and data.get("subtype") not in QUIET_SYSTEM
-            case kind:
-                return kind not in QUIET
+        kind, subtype = string(data, "type"), string(data, "subtype")
+        if kind == "system":
+            is_request = subtype == "status" and data.get("status") == "requesting"
+            return not is_request and subtype not in QUIET_SYSTEM
+        return kind not in QUIET
 
     def observe(self, data: dict[str, Any], raw: str) -> Sequence[Effect]:
         match data.get("type"):
@@ -150,3 +154,11 @@ class ClaudeDriver:
         verdict = self._judge.verdict(exit_code, stderr)
         is_success = verdict.outcome is Outcome.SUCCEEDED
         return TURN_STOPPED if self._is_stopped and not is_success else verdict
+
+
+def _image_block(image: Image) -> dict[str, Any]:
+    data = base64.b64encode(Path(image.path).read_bytes()).decode("ascii")
+    return {
+        "type": "image",
+        "source": {"type": "base64", "media_type": image.type, "data": data},
+    }

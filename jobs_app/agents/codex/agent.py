@@ -7,6 +7,7 @@ from pathlib import Path
 from django.conf import settings
 
 from jobs_app.agents import instructions
+from jobs_app.agents.answering import resumed_prompt
 from jobs_app.agents.arguments import checked
 from jobs_app.agents.base import Driver, Launch, OneWay, Turn
 from jobs_app.agents.codex.judge import NAME, CodexObserver
@@ -52,7 +53,8 @@ class CodexAgent:
             driver: Driver = CodexDriver(turn, prompt, settings.POKECODE_CODEX_SANDBOX)
         else:
             argv = [*command, *self._one_way(turn)]
-            driver = OneWay(CodexObserver(turn), prompt, note)
+            said = resumed_prompt(turn.decisions) or prompt
+            driver = OneWay(CodexObserver(turn), said, note if turn.asks else None)
         return Launch(Command(argv, environment), driver)
 
     def _environment(self, turn: Turn) -> dict[str, str]:

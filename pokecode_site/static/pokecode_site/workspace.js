@@ -2,8 +2,10 @@
 // The page can be read and a prompt sent without any of this.
 
 import { showElapsed } from "./elapsed.js";
+import { write } from "./writing.js";
 
 const NEAR = 150; // pixels from the end within which the page keeps to it
+const CLOSE = 40; // the same for a text that grows: who scrolls up a little is not pulled back
 const LONGEST_DELAY = 30000;
 
 const workspace = document.getElementById("workspace");
@@ -18,7 +20,7 @@ let settling = 0; // frames left
 
 // --- the end of the conversation -------------------------------------------------
 
-const isAtEnd = () => end.getBoundingClientRect().top < window.innerHeight + NEAR;
+const isAtEnd = (near = NEAR) => end.getBoundingClientRect().top < window.innerHeight + near;
 
 const goToEnd = () => {
   unseen = 0;
@@ -79,6 +81,7 @@ const place = ({ id, inside, html }) => {
 
 const update = ([id, html]) => {
   const part = document.getElementById(id);
+  if (!part) return; // an archived session has no box for prompts
   const focused = part.contains(document.activeElement)
     ? document.activeElement.getAttribute("formaction")
     : null;
@@ -92,13 +95,22 @@ const announce = () => {
   if (line.textContent !== said) line.textContent = said;
 };
 
-const apply = ({ entries, fragments }) => {
-  const follow = isAtEnd();
+// For what grows by other means than the messages.
+export const keepToEnd = (change) => {
+  const follow = Boolean(workspace) && isAtEnd();
+  change();
+  if (follow) settleAtEnd(3);
+};
+
+const apply = ({ entries, draft, fragments, ...others }) => {
+  const follow = isAtEnd(entries.length ? NEAR : CLOSE);
   const added = entries.map(place).reduce((sum, count) => sum + count, 0);
+  if (draft) write(draft);
   Object.entries(fragments).forEach(update);
   announce();
   showElapsed();
-  if (follow && entries.length) settleAtEnd(3);
+  document.dispatchEvent(new CustomEvent("followed", { detail: others }));
+  if (follow && (entries.length || draft || "session-told" in fragments)) settleAtEnd(3);
   else if (!follow) countUnseen(added);
 };
 
@@ -189,7 +201,7 @@ const start = () => {
     document.addEventListener("visibilitychange", connectWhileVisible);
     connect();
   }
-  if (location.hash.startsWith("#m-")) openTarget();
+  if (/^#(m|request)-/.test(location.hash)) openTarget();
   else if (transcript.childElementCount) settleAtEnd();
 };
 

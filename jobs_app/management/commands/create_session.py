@@ -2,7 +2,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import transaction
 
+from jobs_app.models import Approvals, SessionOptions
 from sessions_app.management.refusals import refusals_end_the_command
 from sessions_app.models import Provider, Session
 
@@ -31,8 +33,14 @@ class Command(BaseCommand):
             help="a tool that the agent may use without asking; may be repeated",
         )
 
+        parser.add_argument(
+            "--approvals",
+            choices=Approvals.values,
+            help="what happens to what the agent needs a permission for (default: the host's)",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
-        with refusals_end_the_command():
+        with refusals_end_the_command(), transaction.atomic():
             session = Session.objects.create_for_path(
                 options["path"],
                 provider=options["provider"],
@@ -40,4 +48,5 @@ class Command(BaseCommand):
                 context=options["context"],
                 allowed_tools=options["allowed_tools"],
             )
+            SessionOptions.objects.keep(session, approvals=options["approvals"])
         self.stdout.write(session.pk)
