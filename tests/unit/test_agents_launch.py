@@ -166,6 +166,12 @@ def test_codex_is_started_as_a_server_that_looks_for_nothing_elsewhere():
     assert {"--disable=plugins", "--disable=unbounded_connection_retries"} <= set(words)
 
 
+def test_codex_may_ask_questions_only_where_a_person_is_asked():
+    questions = "--config=features.default_mode_request_user_input=true"
+    assert questions in options("codex-cli", asks=True)
+    assert questions not in options("codex-cli")
+
+
 OLD_CODEX = (
     "[ $1 = --version ] && echo codex-cli 0.168.9",
     "[ $1 = app-server ] && exit 1",
