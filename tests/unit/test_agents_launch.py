@@ -110,8 +110,17 @@ def test_claude_asks_only_where_a_person_is_asked():
 
 
 def test_claude_goes_on_in_the_way_in_which_its_plan_was_approved():
-    plan = Decision(Asked("1", "plan", "ExitPlanMode"), {"decision": "allow", "mode": "default"})
-    assert "--permission-mode=default" in options("claude-code", decisions=[plan])
+    assert "--permission-mode=default" in options("claude-code", decisions=[approved("default")])
+
+
+def approved(mode: str) -> Decision:
+    plan = Asked("1", "plan", "ExitPlanMode")
+    return Decision(plan, {"decision": "allow", "mode": mode})
+
+
+def test_no_answer_leads_claude_to_bypass_permissions():
+    answer = approved("bypassPermissions")
+    assert "--permission-mode=acceptEdits" in options("claude-code", decisions=[answer])
 
 
 @pytest.mark.parametrize(
