@@ -3,14 +3,12 @@
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from jobs_app.agents.answering import resumed_prompt
 from jobs_app.agents.base import (
     Ask,
     CloseInput,
-    Decision,
     Effect,
     Heard,
     Send,
@@ -19,12 +17,12 @@ from jobs_app.agents.base import (
     Withdraw,
     Writing,
 )
-from jobs_app.agents.codex import protocol
+from jobs_app.agents.codex import decisions, protocol
 from jobs_app.agents.codex.judge import CodexObserver
 from jobs_app.outcomes import TURN_STOPPED, Verdict
 from sessions_app.providers import Asked
 from sessions_app.providers.codex_app_server import USED_TOKENS, is_told_of, opened_thread
-from sessions_app.providers.codex_requests import read_request, without_shell
+from sessions_app.providers.codex_requests import read_request
 
 Message = dict[str, Any]
 Then = Callable[[Message], Sequence[Effect]]
@@ -91,7 +89,10 @@ class CodexDriver:
         return [self._call("turn/start", params, self._begun)]
 
     def _said(self) -> str:
-        return resumed_prompt([_in_words(each) for each in self._turn.decisions]) or self._prompt
+        return (
+            resumed_prompt([decisions.in_words(each) for each in self._turn.decisions])
+            or self._prompt
+        )
 
     def _begun(self, result: Message) -> Sequence[Effect]:
         self._running = str(_object(result, "turn").get("id"))
@@ -195,26 +196,13 @@ class CodexDriver:
         request = self._asked.pop(asked.id, None)
         if request is None:
             return ()
-        match answer["decision"]:
-            case "reply":
-                replies = {key: {"answers": chosen} for key, chosen in answer["answers"].items()}
-                return [protocol.result(request, {"answers": replies})]
-            case "allow":
-                decision = "acceptForSession" if "rules" in answer else "accept"
-                return [protocol.result(request, {"decision": decision})]
-            case "stop":
-                self._is_stopped = True
-                return self._denied(request, asked, "cancel")
-            case _:
-                # A denial has no place for words, so they go ahead of it.
-                words = [self._steer(answer["why"])] if answer.get("why") else []
-                return [*words, *self._denied(request, asked, "decline")]
-
-    def _denied(self, request: Any, asked: Asked, decision: str) -> list[Effect]:
-        if asked.kind != "question":
-            return [protocol.result(request, {"decision": decision})]
-        refusal = protocol.error(request, protocol.REFUSED, "The person does not answer this.")
-        return [refusal, *(self._stop() if decision == "cancel" else ())]
+        response = decisions.response(request, asked, answer)
+        if answer["decision"] == "stop":
+            self._is_stopped = True
+            return [response, *(self._stop() if asked.kind == "question" else ())]
+        # A denial has no place for words, so they go ahead of it.
+        words = [self._steer(answer["why"])] if answer.get("why") else []
+        return [*words, response]
 
     # --- what it is told --------------------------------------------------------
 
@@ -274,20 +262,6 @@ class CodexDriver:
         number = next(self._numbers)
         self._responses[number] = (then, otherwise or self._refused)
         return protocol.call(number, method, params)
-
-
-def _in_words(decision: Decision) -> Decision:
-    """As the model knows it: its call without the shell, which the tool itself adds, and its
-    questions by their texts."""
-    asked, answer = decision.asked, decision.answer
-    if isinstance(command := asked.input.get("command"), str):
-        called = {**asked.input, "command": without_shell(command)}
-        return replace(decision, asked=asked.changed(called))
-    if answer["decision"] == "reply":
-        texts = {question.key: question.text for question in asked.questions}
-        replies = {texts.get(key, key): chosen for key, chosen in answer["answers"].items()}
-        return replace(decision, answer={**answer, "answers": replies})
-    return decision
 
 
 def _nothing(response: Message) -> Sequence[Effect]:
