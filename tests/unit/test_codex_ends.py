@@ -135,11 +135,15 @@ def test_a_line_is_kept_if_it_tells_something(kept, method, params):
     assert Talk().begun().driver.keeps(line) == kept
 
 
-def test_of_the_answers_those_are_kept_that_open_the_conversation_or_refuse():
-    driver = Talk().driver
-    assert driver.keeps({"id": 2, "result": {"thread": {"id": THREAD}}})
-    assert driver.keeps({"id": 2, "error": {"message": "no"}})
-    assert not driver.keeps({"id": 1, "result": {"userAgent": "x"}})
+def test_of_the_answers_those_are_kept_that_open_the_conversation_or_refuse_it():
+    talk = Talk(resume=THREAD)
+    talk.answered("initialize", result={})
+    config, thread = (request["id"] for request in talk.sent[-2:])
+    refusal = {"error": {"code": -32600, "message": "no"}}
+    assert talk.driver.keeps({"id": thread, "result": {"thread": {"id": THREAD}}})
+    assert talk.driver.keeps({"id": thread, **refusal})
+    assert not talk.driver.keeps({"id": config, "result": {"config": {}}})
+    assert not talk.driver.keeps({"id": config, **refusal})
 
 
 @pytest.mark.parametrize(

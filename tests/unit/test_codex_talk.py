@@ -15,7 +15,7 @@ GRANULAR = {"granular": {"sandbox_approval": True, "rules": True, "mcp_elicitati
 @pytest.mark.parametrize("resume", [None, THREAD])
 def test_policy_and_sandbox_are_sent_with_each_turn(asks, policy, resume):
     talk = Talk(asks=asks, resume=resume, model="gpt-6", effort="high").begun()
-    opening, turn = talk.sent[2], talk.sent[3]
+    opening, turn = talk.sent[-2:]
     assert opening["method"] == ("thread/resume" if resume else "thread/start")
     assert opening["params"]["approvalPolicy"] == policy
     assert opening["params"]["sandbox"] == "workspace-write"
@@ -25,6 +25,17 @@ def test_policy_and_sandbox_are_sent_with_each_turn(asks, policy, resume):
     assert turn["method"] == "turn/start"
     assert turn["params"]["effort"] == "high"
     assert turn["params"]["threadId"] == THREAD
+
+
+@pytest.mark.parametrize("told", [{"result": {"config": {"model": "gpt-6"}}}, {"error": {}}, None])
+def test_a_prompt_that_names_no_model_gets_the_hosts_and_not_that_of_the_turn_before(told):
+    talk = Talk(resume=THREAD)
+    talk.answered("initialize", result={})
+    if told:
+        talk.answered("config/read", **told)
+    talk.answered("thread/resume", result={"thread": {"id": THREAD}})
+    expected = "gpt-6" if told and "result" in told else None
+    assert talk.sent[-1]["params"].get("model") == expected
 
 
 def test_a_server_without_the_granular_policy_is_asked_with_the_next_best():

@@ -40,6 +40,7 @@ class CodexDriver:
         self._judge = CodexObserver(turn)
         self._numbers = itertools.count(1)
         self._responses: dict[int, tuple[Then, Then]] = {}
+        self._model = turn.model
         self._thread = ""
         self._running = ""
         self._untold: list[tuple[str, str]] = []
@@ -56,7 +57,20 @@ class CodexDriver:
         return [self._call("initialize", protocol.CLIENT, self._initialized)]
 
     def _initialized(self, result: Message) -> Sequence[Effect]:
-        return [protocol.notification("initialized"), self._open_thread()]
+        return [protocol.notification("initialized"), *self._ask_for_model(), self._open_thread()]
+
+    def _ask_for_model(self) -> Sequence[Effect]:
+        """A resumed thread keeps the model of its last turn, also where the prompt names none and
+        the host's own is meant, as with `codex exec`. This is answered before the thread is."""
+        if self._model or self._turn.resume is None:
+            return ()
+        where = {"cwd": self._turn.project_path}
+        return [self._call("config/read", where, self._configured, _nothing)]
+
+    def _configured(self, result: Message) -> Sequence[Effect]:
+        model = _object(result, "config").get("model")
+        self._model = model if isinstance(model, str) else None
+        return ()
 
     def _open_thread(self) -> Send:
         """With policy and sandbox each time: a conversation forgets its sandbox."""
@@ -84,15 +98,13 @@ class CodexDriver:
         turn = self._turn
         input = [*protocol.text(self._said()), *protocol.pictures(turn.images)]
         params: Message = {"threadId": self._thread, "input": input}
-        if turn.effort:
-            params["effort"] = turn.effort
+        params |= {"effort": turn.effort} if turn.effort else {}
+        params |= {"model": self._model} if self._model else {}
         return [self._call("turn/start", params, self._begun)]
 
     def _said(self) -> str:
-        return (
-            resumed_prompt([decisions.in_words(each) for each in self._turn.decisions])
-            or self._prompt
-        )
+        told = [decisions.in_words(each) for each in self._turn.decisions]
+        return resumed_prompt(told) or self._prompt
 
     def _begun(self, result: Message) -> Sequence[Effect]:
         self._running = str(_object(result, "turn").get("id"))
@@ -108,9 +120,16 @@ class CodexDriver:
     def keeps(self, data: Message) -> bool:
         """What a helper of the agent does in a thread of its own is told by the agent's call; but
         its tokens are used, and what it asks waits."""
-        if "id" in data or data.get("method") == USED_TOKENS:
-            return is_told_of(data)
-        return self._is_ours(data) and is_told_of(data)
+        if not is_told_of(data) or self._is_expected(data):
+            return False
+        return "id" in data or data.get("method") == USED_TOKENS or self._is_ours(data)
+
+    def _is_expected(self, data: Message) -> bool:
+        """A refusal from which the turn goes on."""
+        number = data.get("id")
+        waiting = self._responses.get(number) if isinstance(number, int) else None
+        needed = (self._refused, self._not_opened)
+        return "error" in data and waiting is not None and waiting[1] not in needed
 
     def _is_ours(self, data: Message) -> bool:
         return _object(data, "params").get("threadId") in (None, self._thread)
