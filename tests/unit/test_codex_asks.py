@@ -129,3 +129,13 @@ def test_what_the_server_no_longer_waits_for_is_withdrawn():
     asked = talk.asked_to_run()
     assert talk.told("serverRequest/resolved", requestId=0) == [Withdraw("0")]
     assert talk.answer(asked, decision="allow") == []
+
+
+def test_a_helper_of_the_agent_asks_too():
+    talk, helper = Talk().begun(), {"threadId": "01a2helper"}
+    patch = {"type": "fileChange", "id": "call_1", "changes": CHANGES, "status": "inProgress"}
+    talk.say(method="item/started", params={**helper, "item": patch})
+    [ask] = talk.asked("item/fileChange/requestApproval", **helper)
+    assert isinstance(ask, Ask)
+    assert ask.asked.input == {"changes": CHANGES}
+    assert talk.answer(ask.asked, decision="allow") == [{"id": 0, "result": {"decision": "accept"}}]

@@ -3,9 +3,13 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
 
 from jobs_app.agents.base import CloseInput, Writing
 from jobs_app.outcomes import Outcome
+from sessions_app.providers import PROVIDERS
 from tests.codex_talk import THREAD, Talk
 
 
@@ -16,6 +20,9 @@ def test_a_helpers_turn_is_not_the_end():
     assert not talk.driver.is_over
     assert talk.ended() == [CloseInput()]
     assert talk.driver.verdict(0, "").outcome is Outcome.SUCCEEDED
+
+
+CODEX = PROVIDERS["codex-cli"]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +107,19 @@ def test_what_is_being_written_ends_with_the_message():
     assert talk.ended("interrupted") == [Writing(""), CloseInput()]
 
 
+KEYS = [
+    "changes", "clientId", "codexErrorInfo", "command", "delta", "error", "id", "item", "itemId",
+    "kind", "message", "parentThreadId", "primary", "questions", "rateLimits", "requestId",
+    "resetsAt", "status", "thread", "threadId", "tokenUsage", "total", "turn", "type",
+    "usedPercent",
+]  # fmt: skip
+METHODS = [
+    "account/rateLimits/updated", "error", "item/agentMessage/delta", "item/completed",
+    "item/commandExecution/requestApproval", "item/fileChange/requestApproval", "item/started",
+    "item/tool/requestUserInput", "serverRequest/resolved", "thread/started",
+    "thread/tokenUsage/updated", "turn/completed", "turn/plan/updated", "turn/started",
+]  # fmt: skip
+
 KEPT = [
     ("item/completed", {"item": {"type": "agentMessage", "id": "m", "text": "Hello"}}),
     ("item/started", {"item": {"type": "commandExecution", "id": "c", "command": "ls"}}),
@@ -159,3 +179,39 @@ def test_lines_of_the_wrong_shape_are_harmless(line):
     talk.say(**line)
     talk.ended()
     assert talk.driver.verdict(0, "").outcome is Outcome.SUCCEEDED
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from([THREAD, "call_1"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS) | st.text(), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+LINES = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": VALUES,
+        "method": st.sampled_from(METHODS) | VALUES,
+        "params": st.dictionaries(st.sampled_from(KEYS), VALUES) | VALUES,
+        "result": VALUES,
+        "error": VALUES,
+        "type": VALUES,
+    },
+)
+
+
+@effort(max_examples=300)
+@given(st.lists(LINES, max_size=5), st.booleans())
+def test_no_stream_breaks_the_talk(lines, is_begun):
+    talk, meter = Talk(), CODEX.meter()
+    if is_begun:
+        talk.begun()
+    for line in lines:
+        talk.driver.keeps(line)
+        talk.say(**line)
+        meter.count(line)
+        CODEX.conversation_id(line)
+        CODEX.display(line, "/repo")
+    assert talk.driver.verdict(0, "")

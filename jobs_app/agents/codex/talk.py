@@ -148,12 +148,20 @@ class CodexDriver:
             return self._requested(data, raw)
         if method == "serverRequest/resolved":
             return self._resolved(json.dumps(params.get("requestId")))
+        self._note_patch(method, _object(params, "item"))
         if not self._is_ours(data):
             return ()
         self._judge.observe(data)
         if method == "item/agentMessage/delta":
             return self._draft(params)
         return self._item(method, _object(params, "item"))
+
+    def _note_patch(self, method: str, item: Message) -> None:
+        """Also a helper's: it may be asked about, and only here does it say what would change."""
+        if item.get("type") == "fileChange" and method == "item/started":
+            self._patches[str(item.get("id"))] = item
+        elif method == "item/completed":
+            self._patches.pop(str(item.get("id")), None)
 
     def _answered(self, data: Message) -> Sequence[Effect]:
         """A response; what answers no call of ours says nothing."""
@@ -167,18 +175,18 @@ class CodexDriver:
         return on_result(_object(data, "result"))
 
     def _item(self, method: str, item: Message) -> Sequence[Effect]:
-        kind, id = item.get("type"), str(item.get("id"))
-        match method, kind:
-            case "item/started", "fileChange":
-                self._patches[id] = item
-            case "item/completed", "fileChange":
-                self._patches.pop(id, None)
+        match method, item.get("type"):
             case "item/completed", "agentMessage":
                 return self._ended_draft()
-            case "item/started", "userMessage" if item.get("clientId") in self._told:
-                self._told.remove(item["clientId"])
-                return [Heard(item["clientId"])]
+            case "item/started", "userMessage":
+                return self._receipt(str(item.get("clientId")))
         return ()
+
+    def _receipt(self, id: str) -> Sequence[Effect]:
+        if id not in self._told:
+            return ()
+        self._told.remove(id)
+        return [Heard(id)]
 
     def _draft(self, params: Message) -> Sequence[Effect]:
         piece = params.get("delta")
