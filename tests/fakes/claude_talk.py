@@ -2,7 +2,7 @@
 
 What it has done in a conversation it keeps in its home, by the conversation's id: one that is
 resumed, with or without its prompt, goes on from there, and makes the call anew that it has not
-made. Each call is written to the log `calls`, one JSON object a line: {event, call, input,
+made. Each call is written to the log `calls`, one JSON object a line: {event, job, call, input,
 marker}, where `event` is asked, ran (before that call's own `seconds`), denied or refused.
 """
 
@@ -65,6 +65,8 @@ class Talk:
                     self._hear_request(said["request"])
                 case "user":
                     self._hear_word(said)
+        for waiting in list(self._answers.values()):  # as claude takes the end of its input
+            waiting.put({"behavior": "deny", "message": "The stream was closed."})
 
     def _hear_answer(self, response):
         waiting = self._answers.pop(response["request_id"], None)
@@ -160,7 +162,13 @@ class Talk:
 
     def _log(self, event, number, input):
         if path := self._wanted.get("calls"):
-            line = {"event": event, "call": number, "input": input, "marker": self._marker}
+            line = {
+                "event": event,
+                "job": self._wanted.get("number"),
+                "call": number,
+                "input": input,
+                "marker": self._marker,
+            }
             handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             os.write(handle, json.dumps(line).encode() + b"\n")
             os.fsync(handle)
