@@ -15,7 +15,6 @@ import time
 import uuid
 from pathlib import Path
 
-
 GO_ON = "go on with your work."
 """How a prompt ends that tells the answers to what was asked: jobs_app/agents/answering.py."""
 
