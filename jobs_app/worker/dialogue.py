@@ -8,6 +8,7 @@ crash, and no answer is used twice.
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 from jobs_app.agents.base import (
@@ -74,7 +75,7 @@ class Dialogue:
         self._on_lost = on_lost
         self._open: dict[str, tuple[JobRequest, Asked]] = {}
         self._told: dict[str, JobSteer] = {}
-        self._drafts = Drafts(lambda draft: recorder.draft(attempt, draft))
+        self._drafts = Drafts(partial(recorder.draft, attempt))
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_over = False
