@@ -170,8 +170,6 @@ def _kill(worker: "subprocess.Popen[bytes]") -> None:
 
 
 def _stop(world: World, worker: "subprocess.Popen[bytes]") -> None:
-    if worker.poll() is None:
-        worker.terminate()
-        world.end(worker)
+    world.stop(worker)
     if not JobAttempt.objects.open().exists() and oracle.marked_processes():
         world.broken.add("an agent goes on that no open attempt tells of")

@@ -229,8 +229,7 @@ class World:
         """Whatever is left must be runnable, once it is answered: a fresh worker runs it."""
         worker = self.start_worker(**environment)
         self.answer_to_the_end()
-        worker.terminate()
-        self.end(worker)
+        self.stop(worker)
 
     # --- who works on it ----------------------------------------------------
 
@@ -248,6 +247,14 @@ class World:
             )
         self._processes.append(process)
         return process
+
+    def stop(self, worker: subprocess.Popen[bytes]) -> None:
+        """Tell it to end, which it does in order once it has started."""
+        if worker.poll() is None:
+            started = f"(process {worker.pid}) started".encode()
+            self.until(lambda: started in self.worker_log.read_bytes(), "a worker to be ready")
+            worker.terminate()
+            self.end(worker)
 
     def end(self, worker: subprocess.Popen[bytes], patience: float = PATIENCE) -> None:
         """Wait for the worker to end with exit code 0, as it should."""
