@@ -12,6 +12,7 @@ from jobs_app.admin.images import NOT_OURS
 from jobs_app.models import Job
 from jobs_app.outcomes import Outcome
 from pokecode_site.pages.request_bodies import IMAGES_TOO_LONG
+from pokecode_site.pages.workspace import NOT_TOLD
 from sessions_app import image_files
 from sessions_app.models import Session, SessionMessage
 from tests.integration.admin_pages import confirm, staff, text, typed, url
@@ -173,6 +174,18 @@ def test_one_that_is_gone_is_asked_for_again_and_the_text_is_kept(session):
     page = client.post(prompt_url(session), {"prompt": "Look here", "images": token})
     assert image_files.GONE in text(page)
     assert "Look here" in text(page)
+
+
+def test_an_agent_that_works_is_told_no_images_and_nothing_is_lost(session, worker):
+    Job.objects.enqueue(session, "Work")
+    (attempt,) = claim(worker)
+    client = staff(*RUN)
+    told = reverse("admin:sessions_app_session_tell", args=[session.pk, attempt.job_id])
+    page = client.post(told, {"prompt": "Look at this", "images": upload(client)})
+    assert NOT_TOLD in text(page)
+    assert "Look at this" in text(page)
+    assert len(previews(page)) == 1
+    assert not attempt.job.steers.exists()
 
 
 def test_who_may_only_read_gets_no_field(session):

@@ -131,7 +131,7 @@ const goOn = () => {
 };
 
 const waitForImages = (event) => {
-  if (!sending) return;
+  if (event.target !== form || !sending) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   waiting = { submitter: event.submitter };
@@ -173,7 +173,7 @@ list.replaceChildren();
 show();
 picker.addEventListener("change", choose);
 field.addEventListener("change", show); // a draft is put back
-form.addEventListener("submit", waitForImages, { capture: true });
+window.addEventListener("submit", waitForImages, { capture: true }); // before any other script
 form.addEventListener("paste", paste);
 document.addEventListener("dragover", dragOver);
 document.addEventListener("dragleave", () => box.classList.remove("is-aimed"));
