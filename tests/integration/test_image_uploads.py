@@ -276,20 +276,26 @@ def test_an_agents_imitation_of_a_prompt_shows_no_file(admin_client, address):
     assert admin_client.get(address).status_code == 404
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("way", ["page", "list"])
-def test_it_is_deleted_with_its_session(
-    admin_client, job, address, way, django_capture_on_commit_callbacks
-):
-    with django_capture_on_commit_callbacks(execute=True):
-        if way == "page":
-            admin_client.post(url(Session, "delete", job.session_id), {"post": "yes"})
-        else:
-            confirm(admin_client, Session, [job.session])
+def test_it_is_deleted_with_its_session(admin_client, job, address, way):
+    if way == "page":
+        admin_client.post(url(Session, "delete", job.session_id), {"post": "yes"})
+    else:
+        confirm(admin_client, Session, [job.session])
     assert not Session.objects.exists()
     assert not list(image_files.directory().iterdir())
 
 
-def test_it_is_deleted_with_its_job(admin_client, job, django_capture_on_commit_callbacks):
-    with django_capture_on_commit_callbacks(execute=True):
-        confirm(admin_client, Job, [job])
+@pytest.mark.django_db(transaction=True)
+def test_it_is_deleted_with_its_job(admin_client, job):
+    confirm(admin_client, Job, [job])
     assert not list(image_files.directory().iterdir())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_that_is_not_deleted_keeps_its_images(admin_client, job, worker):
+    claim(worker)
+    confirm(admin_client, Session, [job.session])
+    assert Session.objects.exists()
+    assert list(image_files.directory().iterdir())
