@@ -1,5 +1,6 @@
 """The demo agent in the control protocol of claude 2.1.330: it asks, and is talked to."""
 
+import shlex
 import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,12 @@ from jobs_app.demo.inbox import Inbox
 from jobs_app.demo.stream import PIECE_PAUSE, Interrupted, Memory, Question, pieces
 
 RULE = {"toolName": "Bash", "ruleContent": "printf *"}
+SUGGESTION = {
+    "type": "addRules",
+    "rules": [RULE],
+    "behavior": "allow",
+    "destination": "session",
+}
 """What "for this session" allows."""
 
 STOPPED = "The user doesn't want to proceed with this tool use. The tool use was rejected."
@@ -116,22 +123,17 @@ class ClaudeTalk(Claude):
         self._result(call, f"Your questions have been answered: {said}.", answer)
         return str(chosen) if chosen else None
 
-    def ask_to_run(self, command: str, description: str) -> bool:
-        input = {"command": command, "description": description}
+    def ask_to_write(self, name: str, text: str) -> bool:
+        """By a shell's command, which may come back changed."""
+        description = f"Write {name}"
+        input: dict[str, Any] = {"command": _writing(name, text), "description": description}
         call = self._use("Bash", **input)
         if not self._may_write:
-            suggestion = {
-                "type": "addRules",
-                "rules": [RULE],
-                "behavior": "allow",
-                "destination": "session",
-            }
-            more = {"description": description, "permission_suggestions": [suggestion]}
-            allowed = self._ask(call, "Bash", input, **more)
-            if allowed is None:
+            more = {"description": description, "permission_suggestions": [SUGGESTION]}
+            input = self._ask(call, "Bash", input, **more)
+            if input is None:
                 return False
-            input = {**input, **allowed}
-        self._ran(call, *self.run(["/bin/sh", "-c", str(input["command"])]))
+        self._ran(call, *self.run(["/bin/sh", "-c", str(input.get("command"))]))
         return True
 
     def _ask(self, call: str, tool: str, input: dict[str, Any], **more: Any) -> Any:
@@ -145,7 +147,8 @@ class ClaudeTalk(Claude):
         self._open = None
         if answer.get("behavior") == "allow":
             self._may_write |= bool(answer.get("updatedPermissions"))
-            return answer.get("updatedInput") or input
+            changed = answer.get("updatedInput")
+            return changed if isinstance(changed, dict) else input
         self.denials.append({"tool_name": tool, "tool_use_id": call, "tool_input": input})
         self._result(call, str(answer.get("message") or STOPPED), {}, is_error=True)
         self._is_interrupted |= bool(answer.get("interrupt"))
@@ -175,6 +178,12 @@ class ClaudeTalk(Claude):
 
     def _lifecycle(self, message: str, state: str) -> None:
         self.emit({"type": "command_lifecycle", "command_uuid": message, "state": state})
+
+
+def _writing(name: str, text: str) -> str:
+    """A command that uses no text unquoted."""
+    lines = map(shlex.quote, text.splitlines())
+    return " \\\n  ".join(["printf '%s\\n'", *lines, f"> {shlex.quote(name)}"])
 
 
 def _text(content: Any) -> str:

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from jobs_app.demo.inbox import Inbox
@@ -119,21 +120,25 @@ class CodexServer(Stream):
                 return chosen
         return None
 
-    def ask_to_run(self, command: str, description: str) -> bool:
-        argv = ["/bin/sh", "-c", command]
-        call, shown = self._begin_command(shlex.join(argv))
-        if not self._may_write:
-            decisions = ["accept", "acceptForSession", "decline", "cancel"]
-            told = {"kind": "command", "reason": description, "availableDecisions": decisions}
-            answer = self._ask("item/commandExecution/requestApproval", call, **told, **shown)
-            self._may_write = answer.get("decision") == "acceptForSession"
-            if answer.get("decision") not in ("accept", "acceptForSession"):
-                self._item("completed", "commandExecution", call, **shown, status="declined")
-                self._is_interrupted |= answer.get("decision") == "cancel"
-                self._stop_if_told()
-                return False
-        self._end_command(call, shown, *self.run(argv))
+    def ask_to_write(self, name: str, text: str) -> bool:
+        """By a patch."""
+        change = {"path": os.path.abspath(name), "kind": {"type": "add"}, "diff": text}
+        call = self._next_id()
+        self._item("started", "fileChange", call, changes=[change], status="inProgress")
+        if not self._may_write and not self._is_allowed(call, f"Write {name}"):
+            self._item("completed", "fileChange", call, changes=[change], status="declined")
+            self._stop_if_told()
+            return False
+        Path(name).write_text(text)
+        self._item("completed", "fileChange", call, changes=[change], status="completed")
         return True
+
+    def _is_allowed(self, call: str, reason: str) -> bool:
+        method = "item/fileChange/requestApproval"
+        decision = self._ask(method, call, reason=reason, grantRoot=None).get("decision")
+        self._may_write = decision == "acceptForSession"
+        self._is_interrupted |= decision == "cancel"
+        return decision in ("accept", "acceptForSession")
 
     def _ask(self, method: str, call: str, **params: Any) -> dict[str, Any]:
         self._open, self._answer = next(self._numbers), None
@@ -164,15 +169,9 @@ class CodexServer(Stream):
         self._item("completed", "agentMessage", message, text=text)
 
     def command(self, argv: list[str], description: str) -> str:
-        call, shown = self._begin_command(shlex.join(argv))
-        return self._end_command(call, shown, *self.run(argv))
-
-    def _begin_command(self, command: str) -> tuple[str, dict[str, Any]]:
-        call, shown = self._next_id(), {"command": command, "cwd": os.getcwd()}
+        call, shown = self._next_id(), {"command": shlex.join(argv), "cwd": os.getcwd()}
         self._item("started", "commandExecution", call, **shown, status="inProgress")
-        return call, shown
-
-    def _end_command(self, call: str, shown: dict[str, Any], text: str, code: int) -> str:
+        text, code = self.run(argv)
         status = "completed" if code == 0 else "failed"
         ended = {"aggregatedOutput": text, "exitCode": code, "status": status}
         self._item("completed", "commandExecution", call, **shown, **ended)
@@ -212,8 +211,9 @@ class CodexServer(Stream):
         self._notify("turn/completed", turn=turn, turnId=turn["id"])
 
     def _say_user(self, text: str, client: str | None) -> None:
-        content = [{"type": "text", "text": text}]
-        self._item("completed", "userMessage", self._next_id(), content=content, clientId=client)
+        message, content = self._next_id(), [{"type": "text", "text": text}]
+        for event in ("started", "completed"):
+            self._item(event, "userMessage", message, content=content, clientId=client)
 
     def _turn_state(self, status: str) -> dict[str, Any]:
         return {"id": self._turn, "items": [], "status": status, "error": None}

@@ -5,11 +5,8 @@ when the answer comes. What it asked is then in the conversation's memory, and t
 the next prompt, which is read as a model would read it, by its words.
 """
 
-import json
 import re
-import shlex
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from jobs_app.demo.stream import Question, Stream
 
@@ -34,12 +31,10 @@ class Notes:
     report: str
     chosen: str | None = None
 
-    def command(self) -> str:
-        """A shell's command that writes them. It uses no text unquoted."""
-        title = f"# Notes on {self.title}"
+    def text(self) -> str:
+        """What they tell; an answer that was typed is told as it is."""
         lines = self.lines.get(self.chosen or "", [self.chosen or ""])
-        words = ["printf '%s\\n'", *map(shlex.quote, [title, "", *lines]), "> NOTES.md"]
-        return " \\\n  ".join(words)
+        return "\n".join([f"# Notes on {self.title}", "", *lines]) + "\n"
 
 
 def begin(stream: Stream, notes: Notes) -> str:
@@ -60,9 +55,9 @@ def go_on(stream: Stream, prompt: str) -> str | None:
     if notes.chosen is None and (answer := _answer_in(prompt)):
         notes.chosen = answer
         outcome = _chosen(stream, notes)
-    elif notes.chosen and (command := _command_in(prompt)):
+    elif notes.chosen and "allowed" in prompt:
         stream.conversation.keep(kept)
-        outcome = _write(stream, notes, command)
+        outcome = _write(stream, notes)
     elif "denied" in prompt:
         outcome = NOT_ALLOWED if notes.chosen else NO_ANSWER
     else:
@@ -75,11 +70,11 @@ def _chosen(stream: Stream, notes: Notes) -> str:
         stream.conversation.open = None
         return NO_ANSWER
     stream.conversation.keep(asdict(notes))
-    return _write(stream, notes, notes.command())
+    return _write(stream, notes)
 
 
-def _write(stream: Stream, notes: Notes, command: str) -> str:
-    is_written = stream.ask_to_run(command, "Write NOTES.md")
+def _write(stream: Stream, notes: Notes) -> str:
+    is_written = stream.ask_to_write("NOTES.md", notes.text())
     stream.conversation.open = None
     return WRITTEN.format(notes.chosen) if is_written else NOT_ALLOWED
 
@@ -88,14 +83,3 @@ def _answer_in(prompt: str) -> str | None:
     names = "|".join(map(re.escape, (QUESTION.id, QUESTION.text)))
     found = re.search(rf"^- (?:{names}): (.+)", prompt, re.MULTILINE)
     return found[1] if found else None
-
-
-def _command_in(prompt: str) -> str | None:
-    """That of the call that it is told to make again."""
-    _, brace, rest = prompt.partition("{")
-    try:
-        call: dict[str, Any] = json.JSONDecoder().raw_decode(brace + rest)[0]
-    except ValueError:
-        return None
-    command = call.get("command")
-    return command if isinstance(command, str) else None

@@ -138,8 +138,8 @@ class Stream(ABC):
         """Ask a person; returns what was chosen or typed, None if it was refused."""
         raise NotImplementedError
 
-    def ask_to_run(self, command: str, description: str) -> bool:
-        """Show a shell's command and run it if a person allows it; returns whether it ran."""
+    def ask_to_write(self, name: str, text: str) -> bool:
+        """Write a file in the current directory if a person allows it; returns whether it did."""
         raise NotImplementedError
 
     def heard(self) -> Sequence[str]:

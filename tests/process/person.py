@@ -1,7 +1,8 @@
-"""A person who answers and tells things, from a process of their own that stays for a test."""
+"""A person who queues prompts, answers and tells things, in few processes for many sessions."""
 
 import json
 import subprocess
+from collections.abc import Iterable
 from typing import Any
 
 from tests.process.site import MANAGE, Site
@@ -26,6 +27,30 @@ for line in sys.stdin:
     except ValidationError as error:
         print("; ".join(error.messages), flush=True)
 """
+
+
+QUEUE = """
+import json, sys
+from django.core.management import call_command
+from io import StringIO
+
+def printed(*arguments):
+    call_command(*arguments, stdout=(out := StringIO()))
+    return out.getvalue().strip()
+
+queued = {}
+for name, provider, prompt in json.loads(sys.stdin.read()):
+    session = printed("create_session", PROJECTS + "/" + name, "--provider", provider)
+    queued[name] = [session, printed("submit_prompt", session, prompt)]
+print(json.dumps(queued))
+"""
+
+
+def queue(site: Site, wanted: Iterable[tuple[str, str, str]]) -> dict[str, tuple[str, str]]:
+    """For each project's name, provider and prompt: the name, with its session and job."""
+    code = f"PROJECTS = {str(site.projects)!r}\n{QUEUE}"
+    printed = site.manage("shell", "-c", code, stdin=json.dumps(list(wanted)).encode()).stdout
+    return {name: tuple(ids) for name, ids in json.loads(printed.splitlines()[-1]).items()}
 
 
 class Person:

@@ -15,7 +15,7 @@ from sessions_app.providers.display import display_message
 from sessions_app.providers.shapes import Unknown
 from tests.fakes import timeline
 from tests.fakes.timeline import Step
-from tests.process.person import Person
+from tests.process.person import Person, queue
 from tests.process.site import ROOT, Database, Site, stop, wait_for
 
 PROVIDER_OF = {"claude": "claude-code", "codex": "codex-cli"}
@@ -50,22 +50,6 @@ NOT_OURS = {
     "codex/turn_start_while_active": "words in a turn are a steer, not a turn",
 }
 """Recordings, or turns of them, that the product cannot be in, and why."""
-
-QUEUE = """
-import json, sys
-from django.core.management import call_command
-from io import StringIO
-
-def printed(*arguments):
-    call_command(*arguments, stdout=(out := StringIO()))
-    return out.getvalue().strip()
-
-queued = {}
-for path, name, provider in json.loads(sys.stdin.read()):
-    session = printed("create_session", path, "--provider", provider)
-    queued[name] = [session, printed("submit_prompt", session, "Do it")]
-print(json.dumps(queued))
-"""
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("timelines")]
 
@@ -119,9 +103,9 @@ def played(tmp_path_factory, migrated_data_directory) -> dict[Turn, Played]:
     directory = tmp_path_factory.mktemp("timelines")
     site = Site(directory, Database(directory, migrated_data_directory))
     site.environment |= {"POKECODE_JOB_MAX_ATTEMPTS": "1", **commands()}
-    asked = [wanted(site, turn) for turn in TURNS]
-    printed = site.manage("shell", "-c", QUEUE, stdin=json.dumps(asked).encode()).stdout
-    queued = json.loads(printed.splitlines()[-1])
+    for turn in TURNS:
+        (site.projects / str(turn)).mkdir()
+    queued = queue(site, ((str(turn), PROVIDER_OF[turn.tool], "Do it") for turn in TURNS))
     with Person(site) as person, site.worker("--concurrency=8") as worker:
         Table(site, person, {turn: queued[str(turn)][1] for turn in TURNS}).see_to_all()
         assert stop(worker, signal.SIGTERM) == 0
@@ -134,12 +118,6 @@ def commands() -> dict[str, str]:
     program = f"{sys.executable} {ROOT / 'tests' / 'fakes' / 'timeline.py'}"
     command = f"""/bin/sh -c 'exec {program} "${{PWD##*/}}" "$@"' timeline"""
     return {"POKECODE_CLAUDE_COMMAND": command, "POKECODE_CODEX_COMMAND": command}
-
-
-def wanted(site: Site, turn: Turn) -> list[str]:
-    project = site.projects / str(turn)
-    project.mkdir()
-    return [str(project), str(turn), PROVIDER_OF[turn.tool]]
 
 
 def found(site: Site, session: str, job: str) -> Played:
