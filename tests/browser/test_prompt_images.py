@@ -74,7 +74,8 @@ def test_images_are_pasted_dropped_chosen_removed_and_sent(running_site, browser
     assert shown.count() == 2
     loaded = "(images) => images.every((image) => image.complete && image.naturalWidth === 120)"
     wait_for(lambda: shown.evaluate_all(loaded))
-    assert page.locator(".prompt-images img").count() == 0
+    wait_for(lambda: page.locator(".prompt-images img").count() == 0)
+    assert page.input_value(".prompt-images input[type=text]") == ""
     assert {hash_of(FIRST), hash_of(THIRD)} <= hashes(running_site)
     browser_page.assert_calm(running_site)
 
@@ -187,6 +188,7 @@ def test_images_are_there_again_after_a_login_that_came_between(running_site, br
     give(page, "paste", SECOND)
     page.wait_for_selector(".prompt-images .said:has-text('your login has ended')")
     page.click("button:has-text('Queue prompt')")
+    page.wait_for_selector("#id_password")
     log_in_again(page)
     is_back(page)
     assert page.input_value("#prompt textarea") == "Look again."
@@ -194,3 +196,32 @@ def test_images_are_there_again_after_a_login_that_came_between(running_site, br
     page.click("button:has-text('Queue prompt')")
     page.wait_for_selector(".entry.prompt img")
     assert page.locator(".entry.prompt img").count() == 1
+
+
+def test_after_a_mistake_the_next_prompt_begins_without_images(running_site, browser_page):
+    page = create_session(browser_page, running_site, "mistake")
+    page.fill("#prompt textarea", "Look.")
+    give(page, "paste", FIRST)
+    wait_for_previews(page, 1)
+    page.click("#prompt summary")
+    page.fill("#next_model_name", "not a model")
+    page.click("button:has-text('Queue prompt')")
+    page.wait_for_selector("#prompt .errornote")
+    wait_for_previews(page, 1)
+    page.fill("#next_model_name", "")
+    page.click("button:has-text('Queue prompt')")
+    page.wait_for_selector(".entry.prompt img")
+    wait_for(lambda: page.locator(".prompt-images img").count() == 0)
+    assert page.input_value("#prompt textarea") == ""
+    browser_page.assert_calm(running_site)
+
+
+def test_an_archived_session_has_no_field_for_them(running_site, browser_page):
+    session = running_site.session("archived")
+    code = f"from sessions_app.models import Session as S; S.objects.filter(pk={session!r})"
+    running_site.manage("shell", "--verbosity=0", "-c", f"{code}.update(state='inactive')")
+    page = browser_page.page
+    page.goto(running_site.page(session))
+    page.wait_for_selector("text=This session is archived")
+    assert page.locator(".prompt-images").count() == 0
+    browser_page.assert_calm(running_site)
