@@ -24,6 +24,12 @@ const say = (text) => {
   composer.prepend(note);
 };
 
+// A form that was shown again with a mistake has what was typed as what it begins with.
+const clear = () => {
+  form.reset();
+  prompt.value = "";
+};
+
 const send = async (button) => {
   button.disabled = true;
   const answer = await post(button).catch(() => null);
@@ -35,7 +41,7 @@ const send = async (button) => {
     button.form.requestSubmit(button);
   } else {
     say("");
-    if (button.form === form) form.reset();
+    if (button.form === form) clear();
     prompt?.focus();
   }
 };
