@@ -10,7 +10,9 @@ An answer is kept as `{"decision": …}` with, where they apply:
     stop            denied, and the agent's turn ends
     reply   answers question -> list of what was chosen or typed
 
-From outside: `allow`, `deny` and `reply`.
+From outside: `allow`, `deny` and `reply`. Who may is for pages to ask (`ANSWER_REQUEST`); `by` is
+the name of who does, None for the person at the shell. ValidationError says in a sentence what
+is wrong with an answer, or that it comes too late.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,20 +22,22 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from jobs_app.models import JobRequest
-from jobs_app.who import this_user
+from jobs_app import answer_words, queue, steering, who
+from jobs_app.answer_checks import (
+    changed_input,
+    check_allowable,
+    check_words,
+    going_on,
+    replies,
+    session_rules,
+)
+from jobs_app.models import Job, JobRequest
 from sessions_app import changes
 from sessions_app.models import Session
-from sessions_app.providers import Asked
-from sessions_app.validation import validate_text, validate_tools
+from sessions_app.validation import validate_tools
 
 ANSWER_REQUEST = "jobs_app.answer_request"
 """The permission that each of these needs."""
-
-WORDS_LIMIT = 100_000
-"""Characters of one answer's words."""
-
-MODES = ("acceptEdits", "default")
 
 
 def allow(
@@ -46,97 +50,53 @@ def allow(
 ) -> None:
     """Let the agent do what it asks for: once, or also from now on in this session."""
     asked = request.asked
-    if asked.kind == "question":
-        raise ValidationError("This is a question: answer it, or deny it.")
+    check_allowable(asked)
     answer: dict[str, Any] = {"decision": "allow"}
     if input is not None:
-        answer["input"] = _changed(asked, input)
+        answer["input"] = changed_input(asked, input)
     if for_session:
-        answer["rules"] = _rules(request, asked)
+        answer["rules"] = session_rules(asked)
     if mode is not None:
-        answer["mode"] = _mode(asked, mode)
+        answer["mode"] = going_on(asked, mode)
     _give(request, answer, by)
 
 
 def deny(request: JobRequest, *, why: str = "", stop: bool = False, by: str | None = None) -> None:
-    """Refuse it, in words that the agent is told; with `stop` its turn ends."""
-    _check_words(why)
+    """Refuse it, in words that the agent is told; with `stop` its turn ends, and so does the job,
+    also one that was parked."""
+    check_words(why)
     if stop and why:
         raise ValidationError("The agent stops without hearing why: leave the words out.")
     _give(request, {"decision": "stop"} if stop else {"decision": "deny", "why": why}, by)
+    if stop and not steering.interrupt(request.job):
+        queue.cancel(request.job)
 
 
 def reply(request: JobRequest, answers: Mapping[str, Any], *, by: str | None = None) -> None:
-    """Answer its questions: the key of each question -> what was chosen or typed."""
+    """Answer its questions: the key of each question -> what was chosen or typed, several as a
+    list."""
     asked = request.asked
     if asked.kind != "question":
         raise ValidationError(f"This is a {asked.kind}, not a question: allow it or deny it.")
-    _give(request, {"decision": "reply", "answers": _replies(asked, answers)}, by)
-
-
-# --- what an answer may hold --------------------------------------------------
-
-
-def _changed(asked: Asked, input: Mapping[str, Any]) -> dict[str, Any]:
-    if not asked.may_change:
-        raise ValidationError("What is asked here cannot be changed: allow it or deny it.")
-    if not isinstance(input, Mapping):
-        raise ValidationError('The changed input must be an object, such as {"command": "ls"}.')
-    return dict(input)
-
-
-def _rules(request: JobRequest, asked: Asked) -> list[str]:
-    if not asked.may_allow_session:
-        raise ValidationError("This can be allowed only once.")
-    return list(asked.rules)
-
-
-def _mode(asked: Asked, mode: str) -> str:
-    if asked.kind != "plan" or mode not in MODES:
-        raise ValidationError(f"{mode!r} is not a way to go on: use {' or '.join(MODES)}.")
-    return mode
-
-
-def _replies(asked: Asked, answers: Mapping[str, Any]) -> dict[str, list[str]]:
-    keys = [question.key for question in asked.questions]
-    if not isinstance(answers, Mapping) or set(answers) != set(keys):
-        raise ValidationError(f"Answer each of the {len(keys)} questions, and nothing else.")
-    replies = {}
-    for question in asked.questions:
-        chosen = answers[question.key]
-        chosen = [chosen] if isinstance(chosen, str) else chosen
-        if not isinstance(chosen, list) or not chosen or not all(map(_is_text, chosen)):
-            raise ValidationError(f"Choose or type an answer to {question.text!r}.")
-        if len(chosen) > 1 and not question.takes_several:
-            raise ValidationError(f"Choose one answer to {question.text!r}.")
-        _check_words("".join(chosen))
-        replies[question.key] = list(chosen)
-    return replies
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _check_words(text: str) -> None:
-    validate_text("The answer", text)
-    if len(text) > WORDS_LIMIT:
-        raise ValidationError(f"The answer is too long: use at most {WORDS_LIMIT:,} characters.")
+    _give(request, {"decision": "reply", "answers": replies(asked, answers)}, by)
 
 
 # --- giving it ------------------------------------------------------------------
 
 
 def _give(request: JobRequest, answer: dict[str, Any], by: str | None) -> None:
-    """The first answer counts; ValidationError says why a later one does not."""
+    """The first answer counts."""
     with transaction.atomic():
         given = JobRequest.objects.unanswered().filter(pk=request.pk)
-        values = {"answered_by": by or this_user(), "answered_at": timezone.now()}
+        values = {"answered_by": by or who.this_user(), "answered_at": timezone.now()}
         if not given.update(answer=answer, **values):
             raise ValidationError(_why_not(request))
-        if answer.get("rules"):
-            _allow_in_session(request.session_id, answer["rules"])
+        _allow_in_session(request.session_id, answer.get("rules", []))
+        if by is None:
+            done = answer_words.done(request.kind, answer)
+            who.log_at_shell(request, f"{who.this_user()} {done}.")
         changes.announce(changes.JOBS)
+    _allow_in_job(request.job_id, answer.get("rules", []))
 
 
 def _why_not(request: JobRequest) -> str:
@@ -150,8 +110,28 @@ def _why_not(request: JobRequest) -> str:
 
 def _allow_in_session(session_id: str, rules: Sequence[str]) -> None:
     """In the session's own list, so that it holds after a resume too; never in the project."""
-    session = Session.objects.select_for_update().get(pk=session_id)
-    tools = [*session.allowed_tools, *(r for r in rules if r not in session.allowed_tools)]
-    validate_tools(tools)
-    session.metadata = {**(session.metadata or {}), "allowedTools": tools}
-    session.save(update_fields=["metadata", "updated_at"])
+    if rules:
+        session = Session.objects.select_for_update().get(pk=session_id)
+        tools = _with(session.allowed_tools, rules)
+        metadata = session.metadata if isinstance(session.metadata, dict) else {}
+        session.metadata = {**metadata, "allowedTools": tools}
+        session.save(update_fields=["metadata", "updated_at"])
+
+
+def _allow_in_job(job_id: str, rules: Sequence[str]) -> None:
+    """A job that has a list of its own does not see the session's. In a transaction of its own:
+    the end of an attempt locks requests and jobs in the other order."""
+    if not rules:
+        return
+    with transaction.atomic():
+        job = Job.objects.select_for_update().select_related(None).filter(pk=job_id).first()
+        if job is not None and isinstance(job.data, dict) and job.data.get("allowedTools"):
+            job.data = {**job.data, "allowedTools": _with(job.data["allowedTools"], rules)}
+            job.save(update_fields=["data"])
+
+
+def _with(tools: Sequence[str], rules: Sequence[str]) -> list[str]:
+    """Checked as a person's own entries are."""
+    all_tools = [*tools, *(rule for rule in rules if rule not in tools)]
+    validate_tools(all_tools)
+    return all_tools

@@ -5,6 +5,7 @@ do is in `leases`. From outside: every verb.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -13,9 +14,22 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jobs_app import copies, leases, talk
-from jobs_app.models import RETRYABLE, Job, JobAttempt, JobQuerySet, JobStatus, SessionHost, Worker
-from sessions_app import changes
+from jobs_app import images as job_images
+from jobs_app.models import (
+    RETRYABLE,
+    Job,
+    JobAttempt,
+    JobOptions,
+    JobQuerySet,
+    JobRequest,
+    JobStatus,
+    SessionHost,
+    Worker,
+    validate_approvals,
+)
+from sessions_app import changes, image_files
 from sessions_app.ids import new_id_after
+from sessions_app.image_files import ImageFile
 from sessions_app.models import Session, SessionState
 
 # --- what people ask for ----------------------------------------------------
@@ -27,14 +41,16 @@ def enqueue(
     *,
     model: str | None = None,
     allowed_tools: Sequence[str] | None = None,
+    approvals: str | None = None,
     prompt_id: str | None = None,
     max_attempts: int | None = None,
+    images: Sequence[ImageFile | str] = (),
 ) -> Job:
     """Queue a prompt after the session's earlier ones.
 
-    `prompt_id` groups the jobs of one prompt that is run again. Raises
-    ValidationError, and queues nothing, if the prompt, model or tools are wrong
-    or the session is archived.
+    `approvals` is "ask" or "deny", None for what the session wants. `prompt_id` groups the jobs
+    of one prompt that is run again; `images` are paths, or images that are kept already. Raises
+    ValidationError, and queues nothing, if one of these is wrong or the session is archived.
     """
     data: dict[str, Any] = {"prompt": prompt, "projectPath": session.project_path}
     data.update(_options(session, model, allowed_tools))
@@ -44,11 +60,15 @@ def enqueue(
     if max_attempts is not None:
         job.max_attempts = max_attempts
     job.full_clean()
+    _check_approvals(approvals)
+    shown = job_images.checked(images) or None
     try:
-        with transaction.atomic():
+        with _images_kept(shown), transaction.atomic():
             _require_active(session.pk)
             job.pk = new_id_after(_newest_job(session.pk))
             job.save(force_insert=True)
+            if approvals or shown:
+                JobOptions.objects.create(job=job, approvals=approvals or None, images=shown)
             copies.note_first()
             changes.announce(changes.JOBS)
     except IntegrityError:  # deleted at the same moment
@@ -62,15 +82,25 @@ def edit(
     prompt: str,
     model: str | None = None,
     allowed_tools: Sequence[str] | None = None,
+    approvals: str | None = None,
     max_attempts: int | None = None,
+    images: Sequence[ImageFile | str] | None = None,
 ) -> None:
-    """Change a job that is still waiting; ValidationError if it has started meanwhile."""
-    with transaction.atomic():
+    """Change a job that is still waiting; ValidationError if it has started meanwhile. Without
+    `images` it keeps those that it has."""
+    _check_approvals(approvals)
+    shown = None if images is None else job_images.checked(images)
+    with _images_kept(shown), transaction.atomic():
         locked = Job.objects.select_for_update().select_related(None).get(pk=job.pk)
         if locked.status != JobStatus.PENDING:
             raise ValidationError(f"This job is {locked.status}: only a pending one can be edited.")
+        if JobRequest.objects.filter(job=locked, closed_at=None).exists():
+            raise ValidationError(
+                "This job's agent has asked something: answer that, or cancel the job."
+            )
         # A changed prompt is shown again when it runs, so its message is not kept.
-        keys = ("projectPath", "messageId") if prompt == locked.prompt else ("projectPath",)
+        is_same = not _change_images(locked, shown) and prompt == locked.prompt
+        keys = ("projectPath", "messageId") if is_same else ("projectPath",)
         locked.data = {
             "prompt": prompt,
             **{key: locked.data[key] for key in keys if key in locked.data},
@@ -80,6 +110,7 @@ def edit(
             locked.max_attempts = max_attempts
         locked.full_clean()
         locked.save(update_fields=["data", "max_attempts"])
+        _change_approvals(locked, approvals)
         changes.announce(changes.JOBS)
 
 
@@ -102,7 +133,7 @@ def _cancel_pending(job: Job) -> bool:
         .update(status=JobStatus.CANCELLED, completed_at=timezone.now(), next_retry_at=None)
     )
     if changed:
-        talk.close_requests_of(job)
+        talk.settle({job.pk: JobStatus.CANCELLED})
         idle = Session.objects.filter(pk=job.session_id, is_working=False)
         idle.update(last_job_status=JobStatus.CANCELLED)
     return bool(changed)
@@ -140,6 +171,7 @@ def remove(jobs: Iterable[Job]) -> int:
             raise ValidationError(
                 f"The job {running[0].title!r} is running: cancel it first, then delete it."
             )
+        job_images.forget_later(jobs=ids)
         deleted, _ = Job.objects.filter(pk__in=ids).delete()
         changes.announce(changes.JOBS)
     return deleted
@@ -183,6 +215,19 @@ def prune(age: timedelta, batch: int = 100) -> int:
 # --- what the verbs share ---------------------------------------------------
 
 
+def _images_kept(shown: Sequence[Any] | None) -> AbstractContextManager[None]:
+    """Their files stay while the row that names them is written."""
+    return image_files.held(image_files.parse(shown)) if shown else nullcontext()
+
+
+def _change_images(job: Job, shown: Sequence[Any] | None) -> bool:
+    """Whether these are others than the job had."""
+    if shown is None or shown == [image.data() for image in job_images.of_job(job)]:
+        return False
+    JobOptions.objects.update_or_create(job=job, defaults={"images": shown or None})
+    return True
+
+
 def _options(
     session: Session, model: str | None, allowed_tools: Sequence[str] | None
 ) -> dict[str, Any]:
@@ -193,6 +238,19 @@ def _options(
         session.validate_allowed_tools(list(allowed_tools))
         options["allowedTools"] = list(allowed_tools)
     return options
+
+
+def _check_approvals(approvals: str | None) -> None:
+    if approvals:
+        validate_approvals(approvals)
+
+
+def _change_approvals(job: Job, approvals: str | None) -> None:
+    """A row only where there is something to keep."""
+    if approvals:
+        JobOptions.objects.update_or_create(job=job, defaults={"approvals": approvals})
+    else:
+        JobOptions.objects.filter(job=job).update(approvals=None)
 
 
 def _newest_job(session_id: str) -> str | None:

@@ -5,16 +5,26 @@ from typing import Any
 from django.db.models import Count
 from django.utils import timezone
 
-from jobs_app.models import UNFINISHED, Job, JobAttempt, JobStatus, SessionHost, Worker
+from jobs_app.models import (
+    UNFINISHED,
+    Job,
+    JobAttempt,
+    JobRequest,
+    JobStatus,
+    SessionHost,
+    Worker,
+)
 
 WAITING_SHOWN = 20
 """How many of the jobs that wait for a time are shown, the next ones first."""
 
 
 def snapshot() -> dict[str, Any]:
-    """Counts of jobs, running and deferred ones, hosts that prompts wait for, and workers."""
+    """Counts of jobs and of what waits for an answer, running and deferred ones, hosts that prompts
+    wait for, and workers."""
     return {
         "jobs": counts(),
+        "unanswered": JobRequest.objects.unanswered().count(),
         "running": _running(),
         "waiting": [_waiting(job) for job in deferred()[:WAITING_SHOWN]],
         "waiting_in_all": deferred().count(),

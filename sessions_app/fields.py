@@ -99,7 +99,7 @@ class JSONTextField(models.TextField):
     _pyi_private_get_type: Any
 
     def __init__(
-        self, *args: Any, shape: Callable[[Any], None] | None = None, **kwargs: Any
+        self, *args: Any, shape: Callable[[Any], object] | None = None, **kwargs: Any
     ) -> None:
         self.shape = shape
         super().__init__(*args, **kwargs)

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 # Bash(npm test:*). No comma, quote or newline: the list is joined with commas.
 TOOL = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\([^(),\x00-\x1f\x7f]{1,500}\))?")
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/\[\]@-]{0,199}")
+EFFORT = re.compile(r"[a-z]{1,20}")
 PROMPT_LIMIT = 4 * 1024 * 1024
 PROMPT_TOO_LONG = "The prompt is over 4 MiB: put long material in a file."
 EMPTY_PROMPT = "The prompt is empty: write what the agent should do."
@@ -50,17 +51,29 @@ def validate_tools(tools: Any) -> None:
     if not isinstance(tools, list):
         raise ValidationError("Allowed tools must be a list of strings.")
     for tool in tools:
-        if not isinstance(tool, str) or not TOOL.fullmatch(tool):
+        if not is_tool(tool):
             raise ValidationError(
                 f"{printable(str(tool))!r} is not a tool: write Read, mcp__server__tool "
                 "or a rule such as Bash(npm test:*), without commas."
             )
 
 
+def is_tool(tool: Any) -> bool:
+    """Whether it can be an entry of a list of allowed tools."""
+    return isinstance(tool, str) and TOOL.fullmatch(tool) is not None
+
+
 def validate_model(model: str) -> None:
     if not MODEL.fullmatch(model):
         raise ValidationError(
             f"{printable(model)!r} is not a model name: use letters, digits and . _ : / - only."
+        )
+
+
+def validate_effort(effort: str) -> None:
+    if not EFFORT.fullmatch(effort):
+        raise ValidationError(
+            f"{printable(effort)!r} is not an effort: write a word such as low, medium or high."
         )
 
 

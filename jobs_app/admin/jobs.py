@@ -17,8 +17,9 @@ from jobs_app import acts, queue
 from jobs_app.acts import ACTS, CANCEL, RETRY, RUN_JOB, Act, Result
 from jobs_app.admin.forms import JobForm
 from jobs_app.admin.html import outcome, status, timing
+from jobs_app.admin.images import ImagesMixin
 from jobs_app.admin.late_edits import LateEditMixin
-from jobs_app.models import Job, JobAttempt, JobStatus
+from jobs_app.models import Job, JobAttempt, JobOptions, JobStatus
 from sessions_app.admin.base import BaseAdmin, SessionFilter, SessionLinkMixin, log_changes
 from sessions_app.display.html import (
     EMPTY,
@@ -35,7 +36,7 @@ RUNS_SHOWN = 10
 
 
 @admin.register(Job)
-class JobAdmin(LateEditMixin, SessionLinkMixin, BaseAdmin):
+class JobAdmin(LateEditMixin, ImagesMixin, SessionLinkMixin, BaseAdmin):
     form = JobForm
     list_display = ["name", "of_session", "state", "attempts_made", "created", "time", "failure"]
     list_filter = [SessionFilter, "status", "session__provider", "created_at"]
@@ -45,7 +46,7 @@ class JobAdmin(LateEditMixin, SessionLinkMixin, BaseAdmin):
     ordering = ["-id"]
     autocomplete_fields = ["session"]
     actions = ["cancel_selected", "retry_selected"]
-    edited = ["prompt", "model_name", "allowed_tools", "max_attempts"]
+    edited = ["prompt", "images", "model_name", "allowed_tools", "approvals", "max_attempts"]
     facts = [
         "of_session",
         "state",
@@ -58,10 +59,10 @@ class JobAdmin(LateEditMixin, SessionLinkMixin, BaseAdmin):
     ]
 
     class Media:
-        css = {"all": ["jobs_app/admin.css"]}
+        css = {"all": ["jobs_app/admin.css", "jobs_app/images.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        return Job.objects.titled().defer("session__context")
+        return Job.objects.titled().noting_waits().defer("session__context")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -173,6 +174,8 @@ class JobAdmin(LateEditMixin, SessionLinkMixin, BaseAdmin):
 
     @admin.display(description="status", ordering="status")
     def state(self, job: Job) -> str:
+        if getattr(job, "waits", False):
+            return status("waiting", "waits for you")
         return status(job.status, job.get_status_display())
 
     @admin.display(description="attempts", ordering="attempts")
@@ -206,6 +209,11 @@ class JobAdmin(LateEditMixin, SessionLinkMixin, BaseAdmin):
     @admin.display(description="allowed tools")
     def allowed_tools(self, job: Job) -> str:
         return isolated("\n".join(map(str, _entry(job, "allowedTools") or [EMPTY])))
+
+    @admin.display(description="approvals")
+    def approvals(self, job: Job) -> str:
+        options = JobOptions.objects.filter(job=job).first()
+        return (options and options.get_approvals_display()) or "as the session"
 
     @admin.display(description="newest first")
     def runs(self, job: Job) -> str:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from jobs_app.models import Job, JobStatus
+from sessions_app import image_files
 from sessions_app.admin.base import BaseAdmin
 
 LEFT: dict[str, str] = {
@@ -39,7 +40,8 @@ class LateEditMixin(BaseAdmin):
         """Django's; a prompt that left the queue while it was edited is offered as a new one."""
         if request.method != "POST" or not self._may_edit(request):
             return super().change_view(request, object_id, form_url, extra_context)
-        with transaction.atomic():  # and the lock keeps it in the queue meanwhile
+        # The lock keeps the job in the queue meanwhile, and the images that it is given stay.
+        with image_files.held(), transaction.atomic():
             job = Job.objects.select_for_update().filter(pk=unquote(object_id)).first()
             if job and job.status == JobStatus.PENDING:
                 return super().change_view(request, object_id, form_url, extra_context)

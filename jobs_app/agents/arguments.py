@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from jobs_app.agents.base import Turn
 from sessions_app.validation import (
     printable,
+    validate_effort,
     validate_model,
     validate_prompt,
     validate_text,
@@ -25,6 +26,8 @@ def checked(turn: Turn) -> None:
     validate_text("The project's path", turn.project_path)
     if turn.model is not None:
         validate_model(turn.model)
+    if turn.effort is not None:
+        validate_effort(turn.effort)
     if turn.resume is not None:
         _check_conversation(turn.resume)
 

@@ -56,14 +56,21 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def waiting(self) -> "JobQuerySet":
         """Those that wait for a person's answer, whether their agent's process waits or is gone."""
-        from jobs_app.models.talk import JobRequest
+        return self.unfinished().filter(_asks())
 
-        asked = JobRequest.objects.unanswered().filter(job=OuterRef("pk"))
-        return self.unfinished().filter(Exists(asked))
+    def noting_waits(self) -> "JobQuerySet":
+        """With `waits`: whether each waits for a person's answer."""
+        return self.annotate(waits=_asks())
 
     def titled(self) -> "JobQuerySet":
         """With their titles and without their data: a prompt can be megabytes."""
         return self.defer("data").annotate(data_start=Substr("data", 1, 1000))
+
+
+def _asks() -> Exists:
+    from jobs_app.models.talk import JobRequest
+
+    return Exists(JobRequest.objects.unanswered().filter(job=OuterRef("pk")))
 
 
 class JobManager(models.Manager.from_queryset(JobQuerySet)):  # type: ignore[misc]

@@ -98,7 +98,9 @@ class JobRequest(models.Model):
     @property
     def given(self) -> dict[str, Any]:
         """The answer, of which only `jobs_app.answers` knows the form."""
-        return self.answer if isinstance(self.answer, dict) else {"decision": "deny"}
+        answer: Any = self.answer
+        is_one = isinstance(answer, dict) and "decision" in answer
+        return answer if is_one else {"decision": "deny"}
 
     @property
     def is_open(self) -> bool:

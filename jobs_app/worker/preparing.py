@@ -2,18 +2,20 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from jobs_app.agents import AGENTS
-from jobs_app.agents.base import Decision, Driver, Turn
+from jobs_app.agents.base import Decision, Driver, Image, Turn
 from jobs_app.claiming import Claim
 from jobs_app.models import Approvals, validate_job_data
 from jobs_app.processes.spawning import Spawned, spawn
 from jobs_app.worker.settings import WorkerSettings
+from sessions_app import image_files
 from sessions_app.projects import directories, git
 from sessions_app.providers import PROVIDERS
 
@@ -92,4 +94,14 @@ def _turn(claim: Claim, settings: WorkerSettings) -> Turn:
         private_directory=private_directory(settings, attempt.pk),
         asks=facts.approvals == Approvals.ASK if facts.approvals else settings.asks,
         decisions=[Decision(request.asked, request.given) for request in facts.answered],
+        # With decisions the prompt is not said again, and neither are its images.
+        images=[] if facts.answered else _images(facts.images),
     )
+
+
+def _images(named: Sequence[Any]) -> list[Image]:
+    """Each file, once its bytes are known to be those that were queued."""
+    found = image_files.parse(list(named))
+    for image in found:
+        image_files.read(image)
+    return [Image(str(image.path), image.type) for image in found]

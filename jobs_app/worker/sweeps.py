@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from jobs_app import leases, queue
+from jobs_app import images, leases, queue
 from jobs_app.models import JobAttempt, Worker
 from jobs_app.processes import tree
 from jobs_app.processes.host import has_died, this_host
@@ -68,11 +68,14 @@ def closed_runs(run_ids: Iterable[str]) -> list[JobAttempt]:
 
 
 def prune(days: int, *, dry_run: bool = False) -> int:
-    """Delete jobs that ended more than `days` ago; returns how many."""
+    """Delete jobs that ended more than `days` ago, and the images that nothing names any more;
+    returns how many jobs."""
     age = timedelta(days=days)
     if dry_run:
         return queue.prunable(age).count()
-    return sum(iter(lambda: queue.prune(age), 0))
+    pruned = sum(iter(lambda: queue.prune(age), 0))
+    images.sweep()
+    return pruned
 
 
 def _abandoned(*, by_silence: bool = True) -> list[JobAttempt]:

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from jobs_app import leases, queue
+from jobs_app import images, leases, queue
 from jobs_app.models import JobAttempt, Worker
 from jobs_app.processes import tree
 from jobs_app.processes.host import this_host
@@ -141,6 +141,7 @@ class Upkeep:
     async def _prune(self) -> None:
         while await self._database(queue.prune, self._settings.retention):
             await asyncio.sleep(PRUNE_PAUSE)
+        await self._database(images.sweep)
 
 
 def new_worker(version: str, concurrency: int) -> Worker:

@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from jobs_app import status
 from jobs_app.acts import RUN_JOB
 from jobs_app.checks import permission_bypass
-from jobs_app.models import Job, JobStatus, Worker
+from jobs_app.models import Job, JobAttempt, JobRequest, JobStatus, Worker
+from pokecode_site.pages.inbox import Inbox
 from sessions_app.models import Session
 
 COUNT_LIMIT = 1000
@@ -23,6 +24,7 @@ RECENT_JOBS = 500
 def context(request: HttpRequest) -> dict[str, Any]:
     """Each part is shown only to those who may see its rows."""
     parts: dict[str, Any] = {
+        "inbox": Inbox(request),
         "demo": settings.POKECODE_DEMO,
         "bypasses": [warning.msg for warning in permission_bypass(None)],
         "may_run": request.user.has_perm(RUN_JOB),
@@ -42,11 +44,18 @@ def _jobs() -> dict[str, Any]:
     waiting = dict(counts)[JobStatus.PENDING] != "0"
     return {
         "counts": counts,
-        "runs": status.running()[:SHOWN],
+        "runs": (runs := list(status.running()[:SHOWN])),
+        "waiting": _waiting(runs),
         "failures": _recent_failures(),
         "unmanned": status.hosts_without_worker(),
         "worker_missing": waiting and not Worker.objects.alive().exists(),
     }
+
+
+def _waiting(runs: list[JobAttempt]) -> set[str]:
+    """The jobs among them that wait for a person."""
+    asked = JobRequest.objects.unanswered().filter(job__in=[run.job_id for run in runs])
+    return set(asked.values_list("job_id", flat=True))
 
 
 def _capped_count(state: str) -> str:

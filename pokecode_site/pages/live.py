@@ -21,7 +21,8 @@ from django.contrib.admin import ModelAdmin
 from django.db import close_old_connections, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
-from pokecode_site.pages import drafts, workspace
+from pokecode_site.pages import drafts, requests, workspace
+from pokecode_site.pages.inbox import Inbox
 from sessions_app import changes
 from sessions_app.admin.base import may_read_messages
 from sessions_app.display import rendering
@@ -116,7 +117,7 @@ class Follower:
         self._request = request
         self._session_id = session.pk
         self._cursor = cursor
-        self._sent: dict[str, str] = {}
+        self._sent: dict[str, dict[str, str]] = {}
         self._sent_draft: drafts.Draft | None = None
         self._fragments_at = 0.0
         self.is_behind = False
@@ -160,7 +161,7 @@ class Follower:
                 for entry in rendering.feed(self._conversation, session, messages)
             ],
             "draft": written,
-            "fragments": self._fragments(session, is_only_draft=bool(written and not messages)),
+            **self._parts(session, is_only_draft=bool(written and not messages)),
         }
 
     def _written(self, session: Session) -> tuple[list[SessionMessage], drafts.Draft]:
@@ -173,17 +174,26 @@ class Follower:
                 break
         return messages, draft
 
-    def _fragments(self, session: Session, *, is_only_draft: bool) -> dict[str, str]:
-        """Those that have changed. They cost far more than a draft, which changes all the time."""
+    def _parts(self, session: Session, *, is_only_draft: bool) -> dict[str, dict[str, str]]:
+        """What has changed of the others. They cost far more than a draft, which changes all the
+        time."""
         now = time.monotonic()
         if is_only_draft and now - self._fragments_at < FRAGMENTS_PAUSE:
             self.is_behind = True
-            return {}
+            return {"fragments": {}, "requests": {}, "needs": {}}
         self._fragments_at = now
-        current = workspace.fragments(self._request, session)
-        changed = {key: html for key, html in current.items() if self._sent.get(key) != html}
+        current = {
+            "fragments": workspace.fragments(self._request, session),
+            "requests": requests.states(self._request, session),
+            "needs": {"count": Inbox(self._request).count},
+        }
+        changed = {key: _changed(self._sent.get(key, {}), value) for key, value in current.items()}
         self._sent = current
         return changed
+
+
+def _changed(before: dict[str, str], now: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in now.items() if before.get(key) != value}
 
 
 class Stream:

@@ -1,4 +1,5 @@
-"""How large a request may be: a little for a stranger, a long prompt for somebody with a login.
+"""How large a request may be: a little for a stranger, a long prompt and its images for somebody
+with a login.
 
 Under ASGI, Django would read the whole body, onto the disk if need be, before it asks who sent
 it: `LimitedBodies` stands in front. A session cookie can be invented, so the session is looked
@@ -17,9 +18,12 @@ from django.db import DatabaseError, close_old_connections
 from django.http import HttpRequest, HttpResponse, parse_cookie
 
 from pokecode_site.conf import database
+from sessions_app.image_files import MOST_TOGETHER
 from sessions_app.validation import PROMPT_TOO_LONG
 
 LIMIT = 64 * 1024
+WITH_FILES = "multipart/form-data"
+IMAGES_TOO_LONG = "A prompt may have 20 MB of images, each of 5 MB: send fewer or smaller ones."
 STRANGER_TOO_LONG = "Without a login a request may have 64 kB: log in and send it again."
 
 DRAIN = 20.0
@@ -98,13 +102,19 @@ class _Body:
         if size > self._limit == LIMIT:
             await self._look_up_login()
         if size > self._limit and self.refusal is None:
-            self.refusal = 413, STRANGER_TOO_LONG if self._limit == LIMIT else PROMPT_TOO_LONG
+            known = IMAGES_TOO_LONG if self._has_files else PROMPT_TOO_LONG
+            self.refusal = 413, STRANGER_TOO_LONG if self._limit == LIMIT else known
+
+    @property
+    def _has_files(self) -> bool:
+        return self._headers.get(b"content-type", b"").lower().startswith(WITH_FILES.encode())
 
     async def _look_up_login(self) -> None:
         cookies = self._headers.get(b"cookie", b"").decode("latin-1")
         try:
             if await asyncio.to_thread(_is_logged_in, cookies):
-                self._limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or LIMIT
+                text = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or LIMIT
+                self._limit = text + MOST_TOGETHER if self._has_files else text
         except DatabaseError as error:
             self.refusal = 503, database.explain(error) or "The database does not answer."
 
@@ -133,8 +143,16 @@ def limited_bodies(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         declared = request.META.get("CONTENT_LENGTH") or "0"
-        if declared.isdigit() and int(declared) > LIMIT and not request.user.is_authenticated:
-            return HttpResponse(f"{STRANGER_TOO_LONG}\n", content_type="text/plain", status=413)
+        size = int(declared) if declared.isdigit() else 0
+        if size > LIMIT and not request.user.is_authenticated:
+            return _refused(STRANGER_TOO_LONG)
+        has_files = request.content_type == WITH_FILES
+        if has_files and size > (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or LIMIT) + MOST_TOGETHER:
+            return _refused(IMAGES_TOO_LONG)
         return get_response(request)
 
     return middleware
+
+
+def _refused(sentence: str) -> HttpResponse:
+    return HttpResponse(f"{sentence}\n", content_type="text/plain", status=413)

@@ -13,10 +13,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from jobs_app import queue
 from jobs_app.acts import ACTS, RUN_JOB, Act, Result
+from jobs_app.admin.answer_form import AnswerForm
 from jobs_app.admin.jobs import apply_and_log
 from jobs_app.admin.sessions import SessionJobsAdmin
 from jobs_app.models import Job, JobSteer, Worker
-from pokecode_site.pages import live, telling, workspace
+from pokecode_site.pages import live, requests, telling, workspace
+from pokecode_site.pages.inbox import may_answer
 from sessions_app.models import Session
 from sessions_app.visible import visible
 
@@ -44,6 +46,16 @@ class WorkspaceAdmin(SessionJobsAdmin):
                 guard(require_POST(self.job_view)),
                 name=f"{name}_job",
             ),
+            path(
+                f"{base}/requests/<str:request_id>/",
+                guard(require_GET(self.request_view)),
+                name=f"{name}_request",
+            ),
+            path(
+                f"{base}/requests/<str:request_id>/answer/",
+                guard(require_POST(self.answer_view)),
+                name=f"{name}_answer",
+            ),
             *super().get_urls(),
         ]
 
@@ -65,7 +77,7 @@ class WorkspaceAdmin(SessionJobsAdmin):
     def prompt_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Queue a prompt; on a mistake show the page again with the reason and the text."""
         session = self._session(request, object_id, runs_code=True)
-        form = workspace.NextPromptForm(session, request.POST)
+        form = workspace.NextPromptForm(session, request.POST, request.FILES)
         job = form.enqueue()
         if job is not None:
             self.log_change(request, session, f"Queued the job {job.pk}.")
@@ -135,6 +147,29 @@ class WorkspaceAdmin(SessionJobsAdmin):
             return self.refuse(request, refusal, self._url(request, session))
         return HttpResponseRedirect(self._url(request, session))
 
+    def request_view(self, request: HttpRequest, object_id: str, request_id: str) -> HttpResponse:
+        """What an agent asks, whole."""
+        session = self._session(request, object_id)
+        return requests.page(self, request, requests.find(request, session, request_id))
+
+    def answer_view(self, request: HttpRequest, object_id: str, request_id: str) -> HttpResponse:
+        """Answer it, once; on a mistake show the card again with the reason and the text."""
+        session = self._session(request, object_id)
+        if not may_answer(request):
+            raise PermissionDenied
+        found = requests.find(request, session, request_id)
+        form = AnswerForm(found, request.POST)
+        is_given = requests.give(request, form)
+        if requests.wants_card(request):
+            return requests.answer_in_place(request, found, requests.errors(form))
+        found.refresh_from_db(fields=["answered_at", "closed_at"])
+        if found.is_open:
+            request.method = "GET"
+            return self._page(request, object_id, self._url(request, session), None, answer=form)
+        if not is_given:
+            messages.error(request, requests.errors(form))
+        return HttpResponseRedirect(f"{self._url(request, session)}#request-{found.pk}")
+
     def events_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         return live.respond(self, request, self._session(request, object_id))
 
@@ -145,13 +180,14 @@ class WorkspaceAdmin(SessionJobsAdmin):
         form_url: str,
         extra_context: dict[str, Any] | None,
         prompt_form: workspace.NextPromptForm | None = None,
+        answer: AnswerForm | None = None,
     ) -> HttpResponse:
         context = {"is_nav_sidebar_enabled": False, **(extra_context or {})}
         session = self.get_object(request, unquote(object_id))
         if session is not None and self.has_view_permission(request, session):
             if request.method == "GET":
                 session.touch()
-            context |= workspace.page_context(request, session, prompt_form)
+            context |= workspace.page_context(request, session, prompt_form, answer)
             context["list_filters"] = dict(parse_qsl(self.get_preserved_filters(request)))
         return super().change_view(request, object_id, form_url, context)
 

@@ -7,12 +7,14 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
+from django.views.decorators.http import require_GET
 
 from pokecode_site.pages import dashboard
+from pokecode_site.pages.inbox import Inbox
 from pokecode_site.pages.lists import bounded, validate_search
 from pokecode_site.pages.returning import page_of
 from sessions_app.validation import sentences
@@ -29,7 +31,21 @@ class PokeCodeAdminSite(admin.AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         view = self.admin_view(self.dashboard_view)
-        return [path("dashboard/", view, name="dashboard"), *super().get_urls()]
+        needs = self.admin_view(require_GET(self.needs_view))
+        return [
+            path("dashboard/", view, name="dashboard"),
+            path("needs-you/", needs, name="needs_you"),
+            *super().get_urls(),
+        ]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What the header of every page shows."""
+        return {**super().each_context(request), "inbox": Inbox(request)}
+
+    def needs_view(self, request: HttpRequest) -> HttpResponse:
+        """What waits for this person, for pages that look now and then."""
+        inbox = Inbox(request)
+        return JsonResponse({"count": inbox.count, "newest": inbox.newest()})
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """Django's, which leads a form that came without a login to its own address afterwards."""

@@ -9,10 +9,11 @@ from django.template.loader import render_to_string
 
 from jobs_app import queue, steering
 from jobs_app.acts import RUN_JOB
+from jobs_app.admin.answer_form import AnswerForm
 from jobs_app.admin.forms import PromptForm
 from jobs_app.models import Job, JobAttempt, JobStatus, JobSteer, SessionHost, Worker
 from jobs_app.trusts import NOT_TRUSTED, TRUST_PROJECT, TRUSTED, is_trusted
-from pokecode_site.pages import drafts, telling
+from pokecode_site.pages import drafts, requests, telling
 from sessions_app.admin.base import may_read_messages
 from sessions_app.display import rendering
 from sessions_app.display.html import page_url
@@ -27,6 +28,8 @@ LOOKS: dict[str, dict[str, Any]] = {
     "prompt": {"rows": 3, "placeholder": "What should the agent do?"},
     "model_name": {"autocomplete": "off", "spellcheck": "false"},
     "allowed_tools": {"rows": 2, "spellcheck": "false"},
+    "approvals": {},
+    "images": {},
 }
 """Attributes of the fields here, where they are smaller than on the admin's page of a job."""
 
@@ -34,9 +37,9 @@ LOOKS: dict[str, dict[str, Any]] = {
 class NextPromptForm(PromptForm):
     """The next prompt of one session."""
 
-    def __init__(self, session: Session, data: Any = None) -> None:
+    def __init__(self, session: Session, data: Any = None, files: Any = None) -> None:
         # The form of the session stands on the same page and has a field of tools as well.
-        super().__init__(data, auto_id="next_%s")
+        super().__init__(data, files, auto_id="next_%s")
         self.session = session
         if session.provider == Provider.CODEX_CLI:  # its sandbox decides, not a list of tools
             del self.fields["allowed_tools"]
@@ -66,16 +69,23 @@ def url(session: Session) -> str:
 
 
 def page_context(
-    request: HttpRequest, session: Session, form: NextPromptForm | None
+    request: HttpRequest,
+    session: Session,
+    form: NextPromptForm | None,
+    answer: AnswerForm | None = None,
 ) -> dict[str, Any]:
     """What the whole page shows; `?before=` asks for an earlier part of the conversation."""
     before = request.GET.get("before") or None
     may_read = may_read_messages(request)
+    page = rendering.page(session, before) if may_read else rendering.EMPTY
+    cards = requests.cards_of(request, session, page.entries, answer)
     return {
         **fragment_context(request, session),
         "title": visible(session.name),
         "session_url": url(session),
-        "page": rendering.page(session, before) if may_read else rendering.EMPTY,
+        "page": page,
+        "rows": [(entry, cards.beside(entry)) for entry in page.entries],
+        "other_cards": cards.others,
         "draft": drafts.of_session(session.pk) if may_read and before is None else drafts.NONE,
         "is_latest": before is None,
         "is_live": before is None and can_follow(request),
@@ -95,6 +105,7 @@ def fragment_context(request: HttpRequest, session: Session) -> dict[str, Any]:
         **telling.context(session),
         "session": session,
         "run": run,
+        "waiting": requests.waiting_jobs(session),
         "run_is_abandoned": run is not None and run.worker_id not in workers,
         "pending": pending[:PENDING_SHOWN],
         "more_pending": len(pending) > PENDING_SHOWN,

@@ -27,16 +27,20 @@ async def follow(
     *,
     cursor: str = "",
     until: Callable[[], bool] | None = None,
+    then: Callable[[], None] | None = None,
 ) -> None:
     """Show the messages after the cursor, then new ones as they are committed.
 
     Ends once `until()` was true and all that was committed before that has been shown; without
-    it, never. Both functions are called where they may use the database.
+    it, never. `then()` is called each time after what was new has been shown. All of them are
+    called where they may use the database.
     """
     async with changes.listen(changes.MESSAGES, changes.JOBS) as bell:
         while True:
             is_last = until is not None and await sync_to_async(until)()
             cursor = await sync_to_async(show_new)(session.pk, show, cursor)
+            if then is not None:
+                await sync_to_async(then)()
             if is_last:
                 return
             await bell.wait()

@@ -9,6 +9,7 @@ from sessions_app.providers.shapes import (
     Notice,
     Plan,
     Prompt,
+    Request,
     Result,
     Shape,
     Text,
@@ -29,7 +30,7 @@ def _line(shape: Shape) -> str:
     match shape:
         case ToolResult():
             return shape.text or "; ".join(link.title or link.url for link in shape.links)
-        case Prompt() | Thinking() | Notice() | Result() | Error():
+        case Prompt() | Thinking() | Notice() | Request() | Result() | Error():
             return shape.text
         case Text():
             return shape.markdown

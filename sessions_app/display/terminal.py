@@ -1,7 +1,7 @@
 """The display shape as lines for a terminal. Agents' text never reaches it unescaped."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from django.core.management.base import OutputWrapper
@@ -19,6 +19,7 @@ from sessions_app.providers.shapes import (
     Notice,
     Plan,
     Prompt,
+    Request,
     Result,
     Shape,
     Text,
@@ -50,6 +51,9 @@ DIFF_SIGNS = {"add": "+", "remove": "-", "context": " "}
 STEP_MARKS = {"completed": "[x]", "in_progress": "[~]", "pending": "[ ]"}
 
 
+Told = Callable[[SessionMessage, Iterable[Shape]], Iterable[Shape]]
+
+
 @dataclass(frozen=True, slots=True)
 class StyledLine:
     """One line in one style; `text` is hostile until it is painted."""
@@ -65,15 +69,22 @@ class StyledLine:
 class TranscriptPrinter:
     """Prints one session's messages as text: `show` is what `following.follow` calls.
 
-    `colour` is None for "if the stream is a terminal that wants it".
+    `colour` is None for "if the stream is a terminal that wants it". `told` may add to what a
+    message shows.
     """
 
     def __init__(
-        self, stream: OutputWrapper, session: Session, *, colour: bool | None = None
+        self,
+        stream: OutputWrapper,
+        session: Session,
+        *,
+        colour: bool | None = None,
+        told: Told | None = None,
     ) -> None:
         self._stream = stream
         self._project_path = session.project_path
         self._colour = wants_colour(stream) if colour is None else colour
+        self._told = told or (lambda message, shapes: shapes)
         self._answers, self._calls = Answers(), Calls()
 
     def show(self, messages: Iterable[SessionMessage]) -> None:
@@ -81,7 +92,7 @@ class TranscriptPrinter:
             shapes = display_message(
                 message.provider, message.type, message.content_data, self._project_path
             )
-            told = self._calls.named(self._answers.told(shapes))
+            told = self._calls.named(self._answers.told(self._told(message, shapes)))
             put(self._stream, render(told, colour=self._colour))
         self._stream.flush()
 
@@ -123,19 +134,20 @@ def _goes_on(shape: Shape | Naming) -> bool:
         case FileChange():
             return shape.status == "in_progress" or not shape.lines
         case _:
-            return isinstance(shape, ToolUse | Naming | Notice)
+            return isinstance(shape, ToolUse | Naming | Notice | Request)
 
 
 def _own_lines(shape: Shape | Naming) -> Iterator[StyledLine]:
     match shape:
-        case Prompt(text=text):
-            yield from _block(text, BOLD, mark="> ")
+        case Prompt():
+            yield from _block(shape.text, BOLD, mark="> ")
+            yield from _images(shape.images)
         case Text(markdown=text):
             yield from _block(text, mark="  ")
         case Thinking(text=text):
             yield from _block(text, DIM, mark="~ ")
         case Image():
-            yield StyledLine(f"  [{described(shape)}]", CYAN)
+            yield from _images([shape])
         case ToolUse():
             yield from _tool_use(shape)
         case Naming(call=call):
@@ -150,6 +162,8 @@ def _own_lines(shape: Shape | Naming) -> Iterator[StyledLine]:
                 yield StyledLine(f"{STEP_MARKS.get(step.status, '[ ]')} {step.text}", CYAN)
         case Notice():
             yield from _notice(shape)
+        case Request(text=text):
+            yield from _block(text, YELLOW, mark="- ")
         case Result():
             yield from _result(shape)
         case Error():
@@ -191,7 +205,11 @@ def _tool_result(result: ToolResult) -> Iterator[StyledLine]:
     yield from _clamped(result.text, RED if result.is_error else DIM)
     links = "\n".join(": ".join(filter(None, [link.title, link.url])) for link in result.links)
     yield from _clamped(links, DIM)
-    for image in result.images:
+    yield from _images(result.images)
+
+
+def _images(images: Iterable[Image]) -> Iterator[StyledLine]:
+    for image in images:
         yield StyledLine(f"  [{described(image)}]", CYAN)
 
 
@@ -201,12 +219,12 @@ def _file_change(change: FileChange) -> Iterator[StyledLine]:
     count = f" +{change.added} -{change.removed}" if change.lines else ""
     state = "" if change.status == "completed" else f" ({change.status.replace('_', ' ')})"
     yield StyledLine(f"  {change.kind} {change.path}{count}{state}", CYAN)
-    yield from map(_diff_line, change.lines[:DIFF_LINES])
+    yield from map(diff_line, change.lines[:DIFF_LINES])
     if len(change.lines) > DIFF_LINES:
         yield StyledLine(f"  ... {len(change.lines) - DIFF_LINES} more lines", DIM)
 
 
-def _diff_line(line: DiffLine) -> StyledLine:
+def diff_line(line: DiffLine) -> StyledLine:
     number = line.old_number if line.kind == "remove" else line.new_number
     gutter = "" if number is None else str(number)
     return StyledLine(f"  {gutter:>5} {DIFF_SIGNS[line.kind]} {line.text}", DIFF_STYLES[line.kind])

@@ -1,5 +1,6 @@
 """What an agent asks of a person while it works, read from the request as it came."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,13 +15,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`key` is the name under which its answer goes back."""
+    """`key` is the name under which its answer goes back; `takes_text` says that words of a
+    person's own are an answer as well."""
 
     key: str
     text: str
     header: str = ""
     choices: Sequence[Choice] = ()
     takes_several: bool = False
+    takes_text: bool = True
     is_secret: bool = False
 
 
@@ -57,10 +60,17 @@ class Asked:
     """Markdown."""
 
     @property
+    def key(self) -> str:
+        """Tells the requests of a session apart: codex counts its ids from 0 in each run."""
+        named = f"{self.id}\n{self.call_id}".encode(errors="surrogatepass")
+        return hashlib.sha256(named).hexdigest()[:16]
+
+    @property
     def what_runs(self) -> str:
         """The same text for the same call. The description that a model gives with a command says
-        nothing about what runs, and is worded anew each time."""
-        input = {key: value for key, value in self.input.items() if key != "description"}
+        nothing about what runs, and is worded anew each time; to other tools it may be all."""
+        aside = {"description"} if "command" in self.input else set()
+        input = {key: value for key, value in self.input.items() if key not in aside}
         return json.dumps([self.kind, self.tool, input], sort_keys=True)
 
     def changed(self, input: dict[str, Any]) -> "Asked":

@@ -6,11 +6,11 @@ Those that were never recorded are read as its SDK (0.2.187) declares them.
 from datetime import UTC, datetime
 from typing import Any
 
+from sessions_app.providers import requested
 from sessions_app.providers.claude_notices import said, system, words
-from sessions_app.providers.claude_tools import call_form
+from sessions_app.providers.claude_requests import read_request
 from sessions_app.providers.reading import (
     Show,
-    arguments,
     first_line,
     optional,
     pretty,
@@ -19,7 +19,7 @@ from sessions_app.providers.reading import (
     string,
     whole,
 )
-from sessions_app.providers.shapes import Notice, Shape
+from sessions_app.providers.shapes import Notice, Request, Shape
 
 
 def _rate_limit(data: dict[str, Any], project_path: str) -> list[Shape]:
@@ -71,10 +71,9 @@ def _suggestion(data: dict[str, Any], project_path: str) -> list[Shape]:
 
 def _request(data: dict[str, Any], project_path: str) -> list[Shape]:
     request: dict[str, Any] = optional(data, "request", dict, {})
-    if string(request, "subtype") == "can_use_tool":
-        tool = string(request, "tool_name") or "a tool"
-        form = call_form(tool, arguments(request.get("input")), project_path)
-        return [Notice(f"Permission is asked for {form}")]
+    asked = read_request(data)
+    if asked is not None:
+        return [Request(asked.key, requested.sentence(asked))]
     about = string(request, "subtype").replace("_", " ")
     return [Notice(": ".join(filter(None, ["Request", about or "of no kind", said(request)])))]
 

@@ -8,6 +8,7 @@ that nothing is lost and one broken line does not spoil its neighbours.
 import base64
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +67,10 @@ def own(data: dict[str, Any]) -> Line:
     return Line(json.dumps(data), data, is_own=True)
 
 
-def prompt(text: str, prompt_id: str) -> Line:
-    return own({"kind": PROMPT, "id": prompt_id, "role": "user", "content": text})
+def prompt(text: str, prompt_id: str, images: Sequence[dict[str, Any]] = ()) -> Line:
+    """`images` are named by hash, type and size: their bytes are files (`image_files`)."""
+    data = {"kind": PROMPT, "id": prompt_id, "role": "user", "content": text}
+    return own({**data, "images": list(images)} if images else data)
 
 
 def error(message: str, detail: str = "") -> Line:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sessions_app.providers import events
-from sessions_app.providers.reading import optional, required, string
+from sessions_app.providers import events, pictures
+from sessions_app.providers.reading import objects, optional, required, string
 from sessions_app.providers.shapes import Error, Notice, Prompt, Shape
 
 TYPES = {
@@ -28,7 +28,8 @@ def is_imitation(data: dict[str, Any]) -> bool:
 
 
 def _prompt(data: dict[str, Any], project_path: str) -> list[Shape]:
-    return [Prompt(required(data, "content", str))]
+    images = tuple(map(pictures.attached, objects(data, "images")[: pictures.MOST]))
+    return [Prompt(required(data, "content", str), images)]
 
 
 def _error(data: dict[str, Any], project_path: str) -> list[Shape]:

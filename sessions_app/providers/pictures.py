@@ -8,10 +8,11 @@ text: these four types hold nothing that a browser would run.
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from sessions_app.providers.reading import string, type_of
+from sessions_app.providers.reading import string, type_of, whole
 from sessions_app.providers.shapes import Image
 
 LARGEST = 16 * 1024 * 1024
@@ -19,10 +20,15 @@ LARGEST = 16 * 1024 * 1024
 
 TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
+MOST = 10
+"""Images of one prompt."""
+
 START = 64
 """Characters of base64 that tell a picture's type."""
 
 DATA_URL = "data:"
+
+HASH = re.compile("[0-9a-f]{64}")
 
 
 def image(block: dict[str, Any], parent: str | None = None) -> Image:
@@ -39,6 +45,13 @@ def image(block: dict[str, Any], parent: str | None = None) -> Image:
         claimed=claimed,
         parent_tool_id=parent,
     )
+
+
+def attached(named: dict[str, Any]) -> Image:
+    """What is told of an image that a prompt names: its bytes are a file (`image_files`)."""
+    key, kind, size = string(named, "hash"), string(named, "type"), whole(named, "size") or 0
+    is_shown = HASH.fullmatch(key) and kind in TYPES
+    return Image(key=key if is_shown else "", media_type=kind if is_shown else "", size=size)
 
 
 def find(data: Any, key: str) -> tuple[str, bytes] | None:
@@ -103,12 +116,13 @@ def _digest(encoded: str) -> str:
 def _media_type(encoded: str, claimed: str) -> str:
     """The picture's type; "" for one that is not shown."""
     start = _decoded(encoded[:START])
-    if kind := _signed_type(start):
+    if kind := signed_type(start):
         return kind
     return claimed if claimed in TYPES and not _is_text(start) else ""
 
 
-def _signed_type(start: bytes) -> str:
+def signed_type(start: bytes) -> str:
+    """The type that these first bytes are the sign of, "" for one that is not shown."""
     if start.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if start.startswith(b"\xff\xd8\xff"):

@@ -6,13 +6,6 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
-    """What a person asked."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Text:
     """The agent's words, in Markdown."""
 
@@ -28,7 +21,8 @@ class Thinking:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture. Its bytes stay in the stored message, where `pictures.find` finds them by `key`.
+    """A picture. Its bytes stay in the stored message, where `pictures.find` finds them by `key`;
+    those of a prompt's image are a file, whose hash is the key.
 
     `media_type` is what its first bytes say, and "" where it is of no type that is shown;
     `claimed` is what the message says of it. One that lies elsewhere has only its `url`."""
@@ -39,6 +33,14 @@ class Image:
     claimed: str = ""
     url: str = ""
     parent_tool_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a person asked."""
+
+    text: str
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,14 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What the agent asks of a person, in one line. `key` is its `Asked.key`."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The end of a turn; `text` is its answer, mostly the last Text once more.
 
@@ -173,6 +183,7 @@ Shape = (
     | FileChange
     | Plan
     | Notice
+    | Request
     | Result
     | Error
     | Unknown

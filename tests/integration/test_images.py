@@ -13,19 +13,11 @@ from sessions_app import transcript
 from sessions_app.display import long_messages, rendering
 from sessions_app.transcript import NewMessage
 from tests.integration.admin_pages import staff
+from tests.pictures import GIF, HTML, JPEG, PNG, SVG, WEBP
 
 pytestmark = pytest.mark.django_db
 
-PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGP4z8CAFWEXHbQSACj/P8Fu7N9h"
-    "AAAAAElFTkSuQmCC"
-)
-GIF = b"GIF89a" + b"\0" * 20
-JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 20
-WEBP = b"RIFF\x1a\0\0\0WEBP" + b"\0" * 20
-SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
 DAMAGED = b"\xfe\x92\xe2" + b"\0" * 60
-HTML = b"<html><script>alert(1)</script></html>"
 CLAUDE, CODEX = "claude-code", "codex-cli"
 
 

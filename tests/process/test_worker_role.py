@@ -51,6 +51,8 @@ def test_the_roles_worker_runs_jobs_and_cannot_change_who_may_do_what(site, data
             "INSERT INTO auth_group (name) VALUES ('x')",
             "INSERT INTO project_trusts VALUES ('/', 'me', now())",
             "SELECT * FROM django_session",
+            "UPDATE job_requests SET answer = 'allow'",
+            "UPDATE session_options SET approvals = 'deny'",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 worker.execute(forbidden)

@@ -14,7 +14,7 @@ from sessions_app.display.terminal import safe
 
 
 class Command(BaseCommand):
-    help = "Print counts of jobs by state, the running jobs and the workers."
+    help = "Print counts of jobs by state, what waits for an answer, the running jobs, the workers."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -52,6 +52,9 @@ class Command(BaseCommand):
 
 def _lines(found: dict[str, Any]) -> list[str]:
     lines = ["  ".join(f"{name} {count}" for name, count in found["jobs"].items())]
+    if count := found["unanswered"]:
+        what = "request waits" if count == 1 else "requests wait"
+        lines.append(f"{count} {what} for an answer: see list_requests")
     for run in found["running"]:
         state = "stopping" if run["stopping"] else "running"
         where = run["host"] if run["worker_alive"] else f"{run['host']}, whose worker is gone"
@@ -84,4 +87,4 @@ def _without_clocks(found: dict[str, Any]) -> str:
         for name, rows in found.items()
         if isinstance(rows, list) and name != "hosts_without_worker"
     }
-    return json.dumps([found["jobs"], found["hosts_without_worker"], trimmed])
+    return json.dumps([found["jobs"], found["unanswered"], found["hosts_without_worker"], trimmed])

@@ -1,11 +1,15 @@
 import asyncio
 import sys
 from argparse import ArgumentParser
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs_app.models import Job, JobStatus, Worker
+from jobs_app.management.asking import Asking
+from jobs_app.management.typed_lines import typed_lines
+from jobs_app.models import Approvals, Job, JobStatus, Worker
 from sessions_app.display.following import follow
 from sessions_app.display.terminal import TranscriptPrinter, safe
 from sessions_app.lookup import find_session
@@ -19,8 +23,9 @@ PROMPT_HELP = "the prompt, or - for standard input; put -- before one that start
 
 class Command(BaseCommand):
     help = (
-        "Queue a prompt and print the job's id. With --wait, follow the transcript and exit "
-        "with 0 if the job completed, 1 if it failed, 3 if it was cancelled."
+        "Queue a prompt and print the job's id. With --wait, follow the transcript, ask here what "
+        "the agent asks, and exit with 0 if the job completed, 1 if it failed, 3 if it was "
+        "cancelled."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,7 +42,24 @@ class Command(BaseCommand):
             help="a tool that the agent may use without asking; can be given again",
         )
         parser.add_argument(
-            "--wait", action="store_true", help="follow the transcript until the job has ended"
+            "--image",
+            dest="images",
+            metavar="FILE",
+            action="append",
+            default=[],
+            help="a PNG, JPEG, GIF or WebP file of up to 5 MB that goes with the prompt; can be "
+            "given again",
+        )
+        parser.add_argument(
+            "--approvals",
+            choices=Approvals.values,
+            help="what happens to what the agent needs a permission for "
+            "(default: the session's, else the host's)",
+        )
+        parser.add_argument(
+            "--wait",
+            action="store_true",
+            help="follow the transcript until the job has ended",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -45,7 +67,12 @@ class Command(BaseCommand):
         prompt = _standard_input() if options["prompt"] == "-" else options["prompt"]
         with refusals_end_the_command():
             job = Job.objects.enqueue(
-                session, prompt, model=options["model"], allowed_tools=options["allowed_tools"]
+                session,
+                prompt,
+                model=options["model"],
+                allowed_tools=options["allowed_tools"],
+                approvals=options["approvals"],
+                images=options["images"],
             )
         self.stdout.write(job.pk)
         if options["wait"]:
@@ -55,11 +82,8 @@ class Command(BaseCommand):
         self.stdout.flush()
         if not Worker.objects.alive().exists():
             self.stderr.write("No worker is running: start process_jobs or up, and the job runs.")
-        printer = TranscriptPrinter(self.stdout, job.session)
         try:
-            asyncio.run(
-                follow(job.session, printer.show, cursor=job.pk, until=lambda: _has_ended(job))
-            )
+            asyncio.run(self._follow(job))
         except KeyboardInterrupt:
             self.stderr.write(f"Stopped watching; the job goes on: cancel_jobs {job.pk}")
             return 130
@@ -67,6 +91,24 @@ class Command(BaseCommand):
         if job.error:
             self.stderr.write(safe(job.error))
         return EXIT_CODES[JobStatus(job.status)]
+
+    async def _follow(self, job: Job) -> None:
+        can_answer = sys.stdin.isatty() and self.stdout.isatty()
+        stream = self.stdout if can_answer else self.stderr
+        asking = Asking(job, stream, can_answer=can_answer)
+        printer = TranscriptPrinter(self.stdout, job.session)
+        async with _typed(asking) if can_answer else nullcontext():
+            await follow(
+                job.session,
+                printer.show,
+                cursor=job.pk,
+                until=lambda: _has_ended(job),
+                then=asking.look,
+            )
+
+
+def _typed(asking: Asking) -> AbstractAsyncContextManager[None]:
+    return typed_lines(sys.stdin.fileno(), sync_to_async(asking.take))
 
 
 def _has_ended(job: Job) -> bool:

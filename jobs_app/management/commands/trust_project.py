@@ -2,21 +2,16 @@ import os
 from argparse import ArgumentParser
 from typing import Any
 
-from django.contrib.admin.models import ADDITION, DELETION, LogEntry
-from django.contrib.auth import get_user_model
-from django.contrib.auth.hashers import make_password
+from django.contrib.admin.models import ADDITION, DELETION
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from jobs_app.models import ProjectTrust
 from jobs_app.trusts import trust
-from jobs_app.who import this_user
+from jobs_app.who import log_at_shell, this_user
 from sessions_app.display.terminal import safe
 from sessions_app.management.refusals import refusals_end_the_command
 from sessions_app.projects.directories import resolve_project
-
-SHELL_ACCOUNT = "shell"
-"""Owns the log entries of this command, which runs outside any login; nobody can log in with it."""
 
 
 class Command(BaseCommand):
@@ -69,9 +64,4 @@ class Command(BaseCommand):
 
 
 def _log(path: str, flag: int, what: str) -> None:
-    account, _ = get_user_model().objects.get_or_create(
-        username=SHELL_ACCOUNT, defaults={"is_active": False, "password": make_password(None)}
-    )
-    LogEntry.objects.log_actions(
-        account.pk, [ProjectTrust(path=path)], flag, f"{what} by {this_user()}.", single_object=True
-    )
+    log_at_shell(ProjectTrust(path=path), f"{what} by {this_user()}.", flag)

@@ -1,6 +1,7 @@
 // Fetches the dashboard again every few seconds while somebody looks and does not act.
 
 import { showElapsed } from "./elapsed.js";
+import { showCount } from "./needs.js";
 
 const PERIOD = 5000;
 const dashboard = document.getElementById("dashboard");
@@ -11,6 +12,7 @@ const refresh = async () => {
   if (response?.redirected) location.reload(); // logged out
   if (!response?.ok || dashboard.contains(document.activeElement)) return;
   dashboard.innerHTML = await response.text();
+  showCount(document.getElementById("inbox").dataset.count);
   showElapsed();
 };
 

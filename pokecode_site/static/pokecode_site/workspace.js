@@ -95,13 +95,21 @@ const announce = () => {
   if (line.textContent !== said) line.textContent = said;
 };
 
-const apply = ({ entries, draft, fragments }) => {
+// For what grows by other means than the messages.
+export const keepToEnd = (change) => {
+  const follow = Boolean(workspace) && isAtEnd();
+  change();
+  if (follow) settleAtEnd(3);
+};
+
+const apply = ({ entries, draft, fragments, ...others }) => {
   const follow = isAtEnd(entries.length ? NEAR : CLOSE);
   const added = entries.map(place).reduce((sum, count) => sum + count, 0);
   if (draft) write(draft);
   Object.entries(fragments).forEach(update);
   announce();
   showElapsed();
+  document.dispatchEvent(new CustomEvent("followed", { detail: others }));
   if (follow && (entries.length || draft || "session-told" in fragments)) settleAtEnd(3);
   else if (!follow) countUnseen(added);
 };
@@ -193,7 +201,7 @@ const start = () => {
     document.addEventListener("visibilitychange", connectWhileVisible);
     connect();
   }
-  if (location.hash.startsWith("#m-")) openTarget();
+  if (/^#(m|request)-/.test(location.hash)) openTarget();
   else if (transcript.childElementCount) settleAtEnd();
 };
 
