@@ -24,10 +24,13 @@ const say = (text) => {
   composer.prepend(note);
 };
 
-// A form that was shown again with a mistake has what was typed as what it begins with.
+// As a page has it that comes anew.
 const clear = () => {
-  form.reset();
-  prompt.value = "";
+  for (const error of form.querySelectorAll(".errornote")) error.remove();
+  for (const field of form.querySelectorAll("textarea, input:not([type=hidden])")) {
+    field.value = "";
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  }
 };
 
 const send = async (button) => {
@@ -48,9 +51,9 @@ const send = async (button) => {
 
 const sendByScript = (event) => {
   const button = event.submitter ?? event.target.querySelector("[type=submit]");
-  if (!button?.hasAttribute("data-by-script")) return;
+  if (event.defaultPrevented || !button?.hasAttribute("data-by-script")) return;
   event.preventDefault();
-  event.stopImmediatePropagation();
+  event.stopPropagation(); // what was sent is no draft to put back
   send(button);
 };
 
@@ -61,5 +64,7 @@ const interruptOnEscape = (event) => {
   document.getElementById("interrupt")?.click();
 };
 
-document.addEventListener("submit", sendByScript, true);
+for (const each of [form, document.getElementById("job-verbs")]) {
+  each?.addEventListener("submit", sendByScript);
+}
 document.addEventListener("keydown", interruptOnEscape);
