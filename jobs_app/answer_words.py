@@ -35,7 +35,7 @@ def fate(request: JobRequest) -> str:
         return CLOSED.get(str(request.closed_why), "")
     if request.closed_at is None:
         return "The agent has not heard it yet."
-    return "" if request.closed_why == Closed.ANSWERED else "The agent ended before it heard this."
+    return "" if request.closed_why == Closed.ANSWERED else "The job ended before the agent acted on it."
 
 
 CLOSED = {
