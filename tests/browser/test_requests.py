@@ -1,6 +1,7 @@
 """What agents ask, answered in a browser: on one page, by keys, by two people, without scripts."""
 
 import json
+from datetime import datetime
 
 import pytest
 
@@ -95,9 +96,8 @@ def seen(page, selector):
 
 
 def moment(site, request, column):
-    query = f"SELECT (julianday({column}) - 2440587.5) * 86400000 AS at FROM job_requests"
-    (row,) = site.rows(f"{query} WHERE id = ?", request)
-    return row["at"]
+    (row,) = site.rows("SELECT * FROM job_requests WHERE id = ?", request)
+    return datetime.fromisoformat(f"{row[column]}+00:00").timestamp() * 1000
 
 
 def test_a_card_comes_within_300_ms_of_the_commit(running_site, browser_page):
