@@ -22,7 +22,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from jobs_app import answer_words, who
+from jobs_app import answer_words, queue, steering, who
 from jobs_app.answer_checks import (
     changed_input,
     check_allowable,
@@ -62,11 +62,14 @@ def allow(
 
 
 def deny(request: JobRequest, *, why: str = "", stop: bool = False, by: str | None = None) -> None:
-    """Refuse it, in words that the agent is told; with `stop` its turn ends."""
+    """Refuse it, in words that the agent is told; with `stop` its turn ends, and so does the job,
+    also one that was parked."""
     check_words(why)
     if stop and why:
         raise ValidationError("The agent stops without hearing why: leave the words out.")
     _give(request, {"decision": "stop"} if stop else {"decision": "deny", "why": why}, by)
+    if stop and not steering.interrupt(request.job):
+        queue.cancel(request.job)
 
 
 def reply(request: JobRequest, answers: Mapping[str, Any], *, by: str | None = None) -> None:

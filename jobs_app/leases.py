@@ -15,7 +15,7 @@ From outside: `claim`, `record` with what it takes (`Record`, `Start`, `Ending`)
 """
 
 import random
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -70,33 +70,18 @@ CLOSED = (
 )
 
 
-# The held ones, whether each was asked to cancel, and whether there was any talk with people that
-# its end has to settle. A queryset takes ten times as long for it, which was two fifths of storing
-# what a busy worker's attempts leave. SQLite has no FOR UPDATE, and needs none: with its
-# `transaction_mode` (pokecode_site.conf.database) a transaction is alone in writing from its
-# first statement on.
+# The held ones, and whether a person has asked each to stop. A queryset takes ten times as long
+# for it, which was two fifths of storing what a busy worker's attempts leave. SQLite has no FOR
+# UPDATE, and needs none: with its `transaction_mode` (pokecode_site.conf.database) a transaction
+# is alone in writing from its first statement on.
 HELD = {
     "sqlite": """
-SELECT run.id, run.worker_id, run.cancel_requested_at IS NOT NULL,
-    EXISTS (SELECT 1 FROM job_requests AS r WHERE r.job_id = run.job_id AND r.closed_at IS NULL)
-    OR EXISTS (SELECT 1 FROM job_drafts AS d WHERE d.attempt_id = run.id)
-    OR EXISTS (
-        SELECT 1 FROM job_steers AS s
-        WHERE s.job_id = run.job_id AND s.read_at IS NULL AND s.own_job_id IS NULL
-    )
-FROM job_attempts AS run
-WHERE run.finished_at IS NULL AND run.id IN {keys} ORDER BY run.id
+SELECT id, worker_id, COALESCE(cancel_requested_at, interrupt_requested_at) IS NOT NULL
+FROM job_attempts WHERE finished_at IS NULL AND id IN {keys} ORDER BY id
 """,
     "postgresql": """
-SELECT run.id, run.worker_id, run.cancel_requested_at IS NOT NULL,
-    EXISTS (SELECT 1 FROM job_requests AS r WHERE r.job_id = run.job_id AND r.closed_at IS NULL)
-    OR EXISTS (SELECT 1 FROM job_drafts AS d WHERE d.attempt_id = run.id)
-    OR EXISTS (
-        SELECT 1 FROM job_steers AS s
-        WHERE s.job_id = run.job_id AND s.read_at IS NULL AND s.own_job_id IS NULL
-    )
-FROM job_attempts AS run
-WHERE run.finished_at IS NULL AND run.id IN {keys} ORDER BY run.id FOR UPDATE OF run
+SELECT id, worker_id, COALESCE(cancel_requested_at, interrupt_requested_at) IS NOT NULL
+FROM job_attempts WHERE finished_at IS NULL AND id IN {keys} ORDER BY id FOR UPDATE
 """,
 }
 
@@ -125,14 +110,6 @@ class Ending:
 
 Item: TypeAlias = NewMessage | Start | Ending | Talk | Drafting
 K = TypeVar("K", NewMessage, Start, Ending, Drafting)
-
-
-class Held(NamedTuple):
-    """What is known of an attempt whose lease still holds."""
-
-    is_cancelled: bool
-    has_talked: bool
-    """It leaves requests, drafts or words that its end has to settle."""
 
 
 class Record(NamedTuple):
@@ -260,7 +237,7 @@ def record(records: Sequence[Record], receipt: list[str]) -> set[str]:
         talk.store_drafts(_of_kind(Drafting, ours))
         endings, notices = _settled(_of_kind(Ending, ours), held)
         talked = {attempt.pk for attempt, item in ours if isinstance(item, Talk | Drafting)}
-        states = _close(endings, held, talked, batch)
+        states = _close(endings, held, batch)
         _store_once(messages + notices, receipt, states, batch)
         if endings:
             changes.announce(changes.JOBS, batch)
@@ -313,7 +290,7 @@ def rescue(attempt: JobAttempt) -> bool:
     is whom `_held` asks for.
     """
     job = attempt.job
-    last = job.attempts >= job.max_attempts
+    last = job.attempts >= job.max_attempts and not talk.waiting([attempt])
     error = f"The worker on {attempt.host} died during this attempt" + (
         f", the last of {job.max_attempts}." if last else "."
     )
@@ -322,19 +299,15 @@ def rescue(attempt: JobAttempt) -> bool:
     return bool(record([Record(attempt, message), Record(attempt, ending)], []))
 
 
-def _held(attempts: Iterable[JobAttempt]) -> dict[str, Held]:
-    """The held ones among these attempts, locked.
+def _held(attempts: Iterable[JobAttempt]) -> dict[str, bool]:
+    """The held ones among these attempts, locked, and whether a person has asked each to stop.
 
     An attempt is not handed on from one worker to another: it is closed, and the next claim opens
     a new one. The worker is compared so that the fence does not rest on that alone.
     """
     holders = {attempt.pk: attempt.worker_id for attempt in attempts}
     rows = select_among(HELD[connection.vendor], list(holders)) if holders else []
-    return {
-        pk: Held(bool(is_cancelled), bool(has_talked))
-        for pk, worker_id, is_cancelled, has_talked in rows
-        if holders[pk] == worker_id
-    }
+    return {pk: bool(is_stopped) for pk, worker_id, is_stopped in rows if holders[pk] == worker_id}
 
 
 def _start(starts: Sequence[tuple[JobAttempt, Start]], batch: Batch) -> None:
@@ -346,37 +319,33 @@ def _start(starts: Sequence[tuple[JobAttempt, Start]], batch: Batch) -> None:
 
 
 def _settled(
-    endings: Iterable[tuple[JobAttempt, Ending]], held: Mapping[str, Held]
+    endings: Iterable[tuple[JobAttempt, Ending]], held: Mapping[str, bool]
 ) -> tuple[list[tuple[JobAttempt, Ending]], list[NewMessage]]:
     """The endings with what follows from them, and the messages that say so."""
     settled, messages = [], []
     for attempt, ending in endings:
-        is_cancelled = held[attempt.pk].is_cancelled
-        verdict, message = settle(attempt, ending.verdict, is_cancelled=is_cancelled)
+        verdict, message = settle(attempt, ending.verdict, is_cancelled=held[attempt.pk])
         settled.append((attempt, replace(ending, verdict=verdict)))
         messages += [message] if message else []
     return settled, messages
 
 
 def _close(
-    endings: Collection[tuple[JobAttempt, Ending]],
-    held: Mapping[str, Held],
-    talking: Container[str],
-    batch: Batch,
+    endings: Collection[tuple[JobAttempt, Ending]], held: Mapping[str, bool], batch: Batch
 ) -> dict[str, State]:
     """Close these attempts and update their jobs accordingly; returns their sessions' new states.
 
-    `held` is what `_held` returned for them, `talking` those that have talked since.
+    `held` is what `_held` returned for them.
     """
     now = timezone.now()
-    talked = [a for a, _ in endings if held[a.pk].has_talked or a.pk in talking]
-    waiting = talk.waiting(talked) if talked else set()
+    talked = talk.unsettled([attempt for attempt, _ in endings])
+    waiting = talk.waiting(talked)
     jobs = [
         _job_after(
             attempt.job,
             ending.verdict,
             now,
-            is_cancelled=held[attempt.pk].is_cancelled,
+            is_cancelled=held[attempt.pk],
             is_waiting=attempt.pk in waiting,
         )
         for attempt, ending in endings
@@ -409,13 +378,14 @@ def _job_after(
     job: Job, verdict: Verdict, now: datetime, *, is_cancelled: bool, is_waiting: bool
 ) -> JobAfter:
     """The state of a job after the end of an attempt. Waiting for a person costs no attempt, and
-    ends with none: whatever became of the process that asked, the job waits on.
+    ends with none: whatever became of the process that asked, the job goes on from the answer.
 
     The attempt's own copy of the job is used: while a lease is held nobody else changes it.
 
-    A cancel counts in two places. If the worker has stopped the agent for it, `Run._judge` makes
-    that the verdict, unless the agent had succeeded by then. If it came too late for the worker to
-    see, `is_cancelled` says here that a job whose attempt ended otherwise is not to run again.
+    A cancel, or an interrupt, counts in two places. If the worker has stopped the agent for it,
+    `Run._judge` makes that the verdict, unless the agent had succeeded by then. If it came too late
+    for the worker to see, `is_cancelled` says here that a job whose attempt ended otherwise is not
+    to run again.
     """
     error, spent = verdict.error, job.attempts
     match verdict.outcome:
@@ -425,7 +395,7 @@ def _job_after(
             return JobAfter(JobStatus.CANCELLED, error, now, None, spent, job.pk)
         case _ if is_cancelled:
             return JobAfter(JobStatus.CANCELLED, error, now, None, spent, job.pk)
-        case Outcome.INTERRUPTED | Outcome.PARKED:
+        case Outcome.INTERRUPTED:
             return JobAfter(JobStatus.PENDING, error, None, None, spent - 1, job.pk)
         case _ if is_waiting and not verdict.permanent:
             return JobAfter(JobStatus.PENDING, error, None, None, spent - 1, job.pk)

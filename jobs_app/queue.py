@@ -21,6 +21,7 @@ from jobs_app.models import (
     JobAttempt,
     JobOptions,
     JobQuerySet,
+    JobRequest,
     JobStatus,
     SessionHost,
     Worker,
@@ -93,6 +94,10 @@ def edit(
         locked = Job.objects.select_for_update().select_related(None).get(pk=job.pk)
         if locked.status != JobStatus.PENDING:
             raise ValidationError(f"This job is {locked.status}: only a pending one can be edited.")
+        if JobRequest.objects.filter(job=locked, closed_at=None).exists():
+            raise ValidationError(
+                "This job's agent has asked something: answer that, or cancel the job."
+            )
         # A changed prompt is shown again when it runs, so its message is not kept.
         is_same = not _change_images(locked, shown) and prompt == locked.prompt
         keys = ("projectPath", "messageId") if is_same else ("projectPath",)
@@ -128,7 +133,7 @@ def _cancel_pending(job: Job) -> bool:
         .update(status=JobStatus.CANCELLED, completed_at=timezone.now(), next_retry_at=None)
     )
     if changed:
-        talk.close_requests_of(job)
+        talk.settle({job.pk: JobStatus.CANCELLED})
         idle = Session.objects.filter(pk=job.session_id, is_working=False)
         idle.update(last_job_status=JobStatus.CANCELLED)
     return bool(changed)

@@ -1,20 +1,30 @@
 """What attempts leave of the talk with people: requests, receipts, drafts, and their ends.
 
 Stored by `leases.record`, in its transaction and behind its fence. From outside: the kinds of
-items for the job processor, `store` and `settle` for `leases`.
+items for the job processor, the functions for `leases` and `queue`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from django.db.models import Q
 from django.utils import timezone
 
-from jobs_app.models import Closed, Job, JobAttempt, JobDraft, JobRequest, JobStatus, JobSteer
-from sessions_app.ids import new_id_after
+from jobs_app.models import (
+    Closed,
+    Job,
+    JobAttempt,
+    JobDraft,
+    JobOptions,
+    JobRequest,
+    JobStatus,
+    JobSteer,
+)
+from sessions_app.ids import id_right_after
 from sessions_app.models import MessageType
 from sessions_app.providers import events
+from sessions_app.storage import select_among
 from sessions_app.transcript import NewMessage
 
 
@@ -32,6 +42,13 @@ class Closing:
 
     requests: Sequence[JobRequest]
     why: Closed
+
+
+@dataclass(frozen=True, slots=True)
+class Reopening:
+    """This one's answer was not handed over after all: it is for the next attempt."""
+
+    request: JobRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +74,7 @@ class Drafting:
     start: int = 0
 
 
-Talk: TypeAlias = Asking | Closing | Telling | Hearing
+Talk: TypeAlias = Asking | Closing | Reopening | Telling | Hearing
 
 
 def store(item: Talk) -> list[NewMessage]:
@@ -68,6 +85,9 @@ def store(item: Talk) -> list[NewMessage]:
             JobRequest.objects.bulk_create([request], ignore_conflicts=True)
         case Closing(requests, why):
             _close(Q(pk__in=[request.pk for request in requests]), why)
+        case Reopening(request):
+            closed = JobRequest.objects.filter(pk=request.pk, closed_why=Closed.ANSWERED)
+            closed.update(closed_at=None, closed_why=None)
         case Telling(steer):
             JobSteer.objects.filter(pk=steer.pk).update(sent_at=timezone.now())
         case Hearing(steer):
@@ -116,30 +136,51 @@ def store_drafts(drafts: Sequence[tuple[JobAttempt, Drafting]]) -> None:
 
 # --- the end of an attempt ------------------------------------------------------
 
+# Those of these attempts whose end has something of the talk to settle: as querysets three
+# statements at each end, of which nearly all find nothing.
+UNSETTLED = """
+SELECT run.id FROM job_attempts AS run
+WHERE run.id IN {keys} AND (
+    EXISTS (SELECT 1 FROM job_requests AS r WHERE r.job_id = run.job_id AND r.closed_at IS NULL)
+    OR EXISTS (SELECT 1 FROM job_drafts AS d WHERE d.attempt_id = run.id)
+    OR EXISTS (
+        SELECT 1 FROM job_steers AS s
+        WHERE s.job_id = run.job_id AND s.read_at IS NULL AND s.own_job_id IS NULL
+    )
+)
+"""
 
-def waiting(attempts: Iterable[JobAttempt]) -> set[str]:
-    """Those of these attempts whose jobs wait for a person."""
-    asked = JobRequest.objects.unanswered().filter(attempt__in=[each.pk for each in attempts])
+
+def unsettled(attempts: Sequence[JobAttempt]) -> list[JobAttempt]:
+    """Those with something to settle. Call it once they are locked, in a statement of its own:
+    what was told until then is seen only so."""
+    rows = select_among(UNSETTLED, [each.pk for each in attempts]) if attempts else []
+    found = {pk for (pk,) in rows}
+    return [each for each in attempts if each.pk in found]
+
+
+def waiting(attempts: Sequence[JobAttempt]) -> set[str]:
+    """Those of these attempts that have asked something which is not closed: whether it is
+    answered by now or not, their jobs wait for nothing else."""
+    if not attempts:
+        return set()
+    asked = JobRequest.objects.filter(attempt__in=[each.pk for each in attempts], closed_at=None)
     return set(asked.values_list("attempt_id", flat=True))
 
 
 def settle(statuses: Mapping[str, str]) -> None:
     """After attempts at these jobs (id -> its status now) have ended: what they were writing is
     dropped; if a job has ended, so have its requests, and what its agent did not read becomes a
-    prompt of its own; otherwise both wait for the next attempt."""
+    prompt of its own right after it; otherwise both wait for the next attempt."""
     JobDraft.objects.filter(attempt__job__in=list(statuses)).delete()
     ended = [pk for pk, status in statuses.items() if status != JobStatus.PENDING]
     going_on = [pk for pk, status in statuses.items() if status == JobStatus.PENDING]
     _close(Q(job__in=ended), Closed.RUN_ENDED)
     unread = JobSteer.objects.filter(read_at=None, own_job_id=None)
     unread.filter(job__in=going_on).update(sent_at=None)
-    for steer in unread.filter(job__in=ended).select_related("session").order_by("pk"):
-        _make_prompt(steer)
-
-
-def close_requests_of(job: Job) -> None:
-    """The job has ended without a run: nobody needs to answer any more."""
-    _close(Q(job=job), Closed.RUN_ENDED)
+    previous: dict[str, str] = {}
+    for steer in unread.filter(job__in=ended).select_related("session", "job").order_by("pk"):
+        previous[steer.job_id] = _make_prompt(steer, previous.get(steer.job_id, steer.job_id))
 
 
 def _close(which: Q, why: Closed) -> None:
@@ -147,9 +188,18 @@ def _close(which: Q, why: Closed) -> None:
     open_ones.update(closed_at=timezone.now(), closed_why=why)
 
 
-def _make_prompt(steer: JobSteer) -> None:
-    newest = Job.objects.filter(session_id=steer.session_id).order_by("-session_id", "-pk").first()
-    data: dict[str, Any] = {"prompt": steer.text, "projectPath": steer.session.project_path}
-    job = Job(pk=new_id_after(newest and newest.pk), session_id=steer.session_id, data=data)
+def _make_prompt(steer: JobSteer, previous: str) -> str:
+    """Queue it after this job, as that one's own prompt would be run; returns its id."""
+    told = steer.job
+    data = told.data if isinstance(told.data, dict) else {}
+    options = {key: data[key] for key in ("model", "allowedTools") if key in data}
+    job = Job(
+        pk=id_right_after(previous),
+        session_id=steer.session_id,
+        data={"prompt": steer.text, "projectPath": steer.session.project_path, **options},
+    )
     job.save(force_insert=True)
+    for own in JobOptions.objects.filter(job=told, approvals__isnull=False):
+        JobOptions.objects.create(job=job, approvals=own.approvals)
     JobSteer.objects.filter(pk=steer.pk).update(own_job_id=job.pk)
+    return job.pk

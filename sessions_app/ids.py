@@ -18,3 +18,11 @@ def new_id_after(floor: str | None) -> str:
         return str(UUID(int=UUID(floor).int + 1))
     except ValueError:  # an imported id of another kind: nothing to continue from
         return candidate
+
+
+def id_right_after(floor: str) -> str:
+    """An id that sorts after `floor` and before all that were made after it."""
+    try:
+        return str(UUID(int=UUID(floor).int + 1))
+    except ValueError:  # an imported id of another kind
+        return f"{floor}+"

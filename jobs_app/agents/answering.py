@@ -13,7 +13,15 @@ def resumed_prompt(decisions: Sequence[Decision]) -> str:
     if not decisions:
         return ""
     parts = [_told(decision) for decision in decisions]
-    return "\n\n".join([*parts, "Then go on with your work."])
+    is_stopped = any(decision.answer["decision"] == "stop" for decision in decisions)
+    then = "Stop here: do nothing more." if is_stopped else "Then go on with your work."
+    return "\n\n".join([*parts, then])
+
+
+def joined(chosen: Sequence[str]) -> str:
+    """Several answers to one question as one text: where one holds a comma, no other may look
+    like a part of it."""
+    return ("; " if any("," in each for each in chosen) else ", ").join(chosen)
 
 
 def _told(decision: Decision) -> str:
@@ -27,7 +35,7 @@ def _told(decision: Decision) -> str:
                 "in plan mode, leave it with the same plan, which is approved at once."
             )
         case _, "allow":
-            call = json.dumps(answer.get("input") or asked.input, ensure_ascii=False)
+            call = json.dumps(answer.get("input", asked.input), ensure_ascii=False)
             return (
                 f"You asked whether you may use {asked.tool}, and the session was interrupted "
                 "meanwhile. It is allowed. It has not run yet: make exactly this call again now, "
@@ -39,4 +47,4 @@ def _told(decision: Decision) -> str:
 
 
 def _answers(answers: dict[str, Any]) -> str:
-    return "\n".join(f"- {key}: {', '.join(chosen)}" for key, chosen in answers.items())
+    return "\n".join(f"- {key}: {joined(chosen)}" for key, chosen in answers.items())

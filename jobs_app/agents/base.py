@@ -1,7 +1,7 @@
 """What an agent's module offers: how its tool is started, talked to, and how its end is judged."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias
 
 from jobs_app.outcomes import Verdict
@@ -155,11 +155,13 @@ class Observer(Protocol):
 
 
 class OneWay:
-    """The driver of a tool that takes its prompt and is not talked to after that."""
+    """The driver of a tool that takes its prompt and is not talked to after that. `note` is what
+    the transcript should tell of that, once it has succeeded."""
 
-    def __init__(self, observer: Observer, prompt: str) -> None:
+    def __init__(self, observer: Observer, prompt: str, note: str | None = None) -> None:
         self._observer = observer
         self._prompt = prompt
+        self._note = note
 
     def begin(self) -> Sequence[Effect]:
         return [Send(self._prompt.encode()), CloseInput()]
@@ -185,7 +187,9 @@ class OneWay:
         return self._observer.is_over
 
     def verdict(self, exit_code: int, stderr: str) -> Verdict:
-        return self._observer.verdict(exit_code, stderr)
+        verdict = self._observer.verdict(exit_code, stderr)
+        notes = filter(None, [verdict.note, self._note])
+        return replace(verdict, note=" ".join(notes) or None)
 
 
 @dataclass(frozen=True, slots=True)

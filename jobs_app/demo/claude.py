@@ -3,11 +3,12 @@
 import os
 import shlex
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jobs_app.demo.stream import OUTPUT_LIMIT, Stream
+from jobs_app.demo.stream import OUTPUT_LIMIT, Memory, Stream
 
 MODEL = "demo"
 
@@ -15,9 +16,17 @@ MODEL = "demo"
 class Claude(Stream):
     """The events of `claude -p --output-format stream-json --verbose`."""
 
+    capabilities: Sequence[str] = ()
+
+    def __init__(self, conversation: Memory) -> None:
+        super().__init__(conversation)
+        self.denials: list[dict[str, Any]] = []
+
     def begin(self) -> None:
+        self.denials = []
         facts = {"cwd": os.getcwd(), "tools": ["Bash", "Read", "TodoWrite"], "model": MODEL}
-        self._event("system", subtype="init", mcp_servers=[], permissionMode="default", **facts)
+        more = {"permissionMode": "default", "capabilities": list(self.capabilities)}
+        self._event("system", subtype="init", mcp_servers=[], **facts, **more)
 
     def say(self, text: str) -> None:
         self.wrote(text)
@@ -25,7 +34,9 @@ class Claude(Stream):
 
     def command(self, argv: list[str], description: str) -> str:
         call = self._use("Bash", command=shlex.join(argv), description=description)
-        text, code = self.run(argv)
+        return self._ran(call, *self.run(argv))
+
+    def _ran(self, call: str, text: str, code: int) -> str:
         told = {"stdout": text, "stderr": "", "interrupted": False, "isImage": False}
         self._result(call, text if code == 0 else f"Exit code {code}\n{text}", told, code != 0)
         return text
@@ -97,7 +108,7 @@ class Claude(Stream):
             model_usage_since_last_result=models,
             total_cost_usd=0,
             num_turns=1,
-            permission_denials=[],
+            permission_denials=self.denials,
             **fields,
         )
 

@@ -11,12 +11,13 @@ from jobs_app.demo.project import create as create_sample_project
 from jobs_app.models import Job
 from sessions_app.models import Provider, Session
 
+# The last of each waits for an answer, so that a first look at the pages finds a question.
 PROMPTS = {
     Provider.CLAUDE_CODE: [
-        "What is in this project? Give me a short tour.",
         "Show me the last change as a diff.",
+        "What is in this project? Give me a short tour, and write notes of it.",
     ],
-    Provider.CODEX_CLI: ["Make a plan for tidying up this project, step by step."],
+    Provider.CODEX_CLI: ["Make a plan for tidying up this project, and write it down as notes."],
 }
 
 

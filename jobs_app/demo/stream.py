@@ -1,4 +1,4 @@
-"""What both protocols share: the conversation's memory, and the commands that really run."""
+"""What the protocols share: the conversation's memory, and the commands that really run."""
 
 import json
 import os
@@ -7,10 +7,14 @@ import sys
 import time
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 PAUSE = 0.2
+PIECE_PAUSE = 0.05
+PIECES = 20
 COMMAND_TIMEOUT = 20
 OUTPUT_LIMIT = 30_000
 
@@ -23,23 +27,52 @@ GIT_ENVIRONMENT = {
 }
 
 
-class Memory:
-    """What the agent remembers of a conversation: its id, and the words of all its turns."""
+class Interrupted(Exception):
+    """The turn is to stop."""
 
-    def __init__(self, id: str, words_in: int = 0, words_out: int = 0) -> None:
+
+@dataclass(frozen=True)
+class Question:
+    """`choices` are label -> description; another answer may be typed."""
+
+    id: str
+    text: str
+    header: str
+    choices: Mapping[str, str]
+
+
+class Memory:
+    """What the agent remembers of a conversation: its id, the words of all its turns, and what it
+    has asked a person and not been answered yet."""
+
+    def __init__(
+        self,
+        id: str,
+        words_in: int = 0,
+        words_out: int = 0,
+        open: dict[str, Any] | None = None,
+    ) -> None:
         self.id = id
         self.words_in = words_in
         self.words_out = words_out
+        self.open = open
 
     @classmethod
-    def open(cls, id: str | None) -> "Memory":
-        """A new one, or the one with that id; ends the program if it is unknown."""
-        if id is None:
-            return cls(str(uuid.uuid4()))
+    def new(cls) -> "Memory":
+        return cls(str(uuid.uuid4()))
+
+    @classmethod
+    def of(cls, id: str) -> "Memory | None":
+        """That of the conversation with this id, if there is one."""
         try:
             return cls(**json.loads(_memory(id).read_text()))
         except (OSError, ValueError, TypeError):
-            sys.exit(f"No conversation found with session ID: {id}")
+            return None
+
+    def keep(self, open: dict[str, Any]) -> None:
+        """Remember what is about to be asked, whatever happens to this process."""
+        self.open = open
+        self.save()
 
     def save(self) -> None:
         path = _memory(self.id)
@@ -56,11 +89,20 @@ def _memory(id: str) -> Path:
 
 
 class Stream(ABC):
-    """One turn as the events of a protocol, one JSON object per line."""
+    """Turns as the events of a protocol, one JSON object per line."""
+
+    can_ask = False
+    """Whether a person can be asked."""
 
     def __init__(self, conversation: Memory) -> None:
         self.conversation = conversation
-        self.first_words = (conversation.words_in, conversation.words_out)
+        self.first_words = (0, 0)
+
+    def start(self, prompt: str) -> None:
+        """Begin a turn, and count its words from here on."""
+        self.first_words = (self.conversation.words_in, self.conversation.words_out)
+        self.read(prompt)
+        self.begin()
 
     @abstractmethod
     def begin(self) -> None: ...
@@ -92,6 +134,21 @@ class Stream(ABC):
     def interrupted(self) -> int:
         """End as the real tool does on SIGINT; returns the program's exit code."""
 
+    def choose(self, question: Question) -> str | None:
+        """Ask a person; returns what was chosen or typed, None if it was refused."""
+        raise NotImplementedError
+
+    def ask_to_write(self, name: str, text: str) -> bool:
+        """Write a file in the current directory if a person allows it; returns whether it did."""
+        raise NotImplementedError
+
+    def heard(self) -> Sequence[str]:
+        """What people have said in the middle of the turn, each once."""
+        return ()
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+
     def read(self, text: str) -> None:
         self.conversation.words_in += len(text.split())
 
@@ -104,7 +161,7 @@ class Stream(ABC):
 
     def run(self, argv: list[str]) -> tuple[str, int]:
         """Run a command; returns what it prints, both outputs together, and its exit code."""
-        time.sleep(PAUSE)
+        self.pause(PAUSE)
         try:
             done = subprocess.run(  # noqa: S603 - our own commands, no shell
                 argv,
@@ -122,3 +179,9 @@ class Stream(ABC):
             text, code = f"{argv[0]} took longer than {COMMAND_TIMEOUT} s", 124
         self.read(text)
         return text, code
+
+
+def pieces(text: str) -> Iterator[str]:
+    """The text in pieces, as a model writes it."""
+    size = max(12, -(-len(text) // PIECES))
+    return (text[place : place + size] for place in range(0, len(text), size))

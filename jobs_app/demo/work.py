@@ -3,16 +3,17 @@
 import itertools
 import os
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from jobs_app.demo import notes
 from jobs_app.demo.stream import Stream
 
 GREETING = (
     "I am PokéCode's demo agent. There is no model behind me: I look at this project "
     "with a few small programs and report what they find."
 )
+HEARD = "What I know of it, such as *plan*, *diff* or *notes*, I do as well."
 FAILURE = "The demo agent failed because the prompt asked it to."
 FILES_LIMIT = 200
 LISTED_FILES = 12
@@ -27,34 +28,55 @@ PLAIN_GIT_CONFIG = re.compile(
 
 def answer(stream: Stream, prompt: str) -> int:
     """Do what the prompt's known words ask for; returns the program's exit code."""
-    wanted = set(re.findall(r"[a-z]+", prompt.lower()))
-    stream.read(prompt)
-    stream.begin()
+    stream.start(prompt)
+    report = notes.go_on(stream, prompt)
+    if report is not None:
+        return stream.finish(report)
     stream.say(GREETING)
-    tour = Tour(stream)
-    steps = tour.steps(wanted)
-    for done, step in enumerate(steps.values()):
-        if "plan" in wanted:
-            stream.plan(list(steps), done)
-        step()
-    if "plan" in wanted:
-        stream.plan(list(steps), len(steps))
-    if wanted & {"fail", "fails"}:
+    tour = Tour(stream, prompt)
+    tour.walk()
+    if tour.is_asked_for("fail", "fails"):
         return stream.fail(FAILURE)
-    return stream.finish(tour.summary())
+    return stream.finish(tour.report())
 
 
 class Tour:
     """What is found out about the project in the current directory, step by step."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, prompt: str) -> None:
         self._stream = stream
+        self._wanted = _words(prompt)
         self._files: list[str] = []
         self._lines: dict[str, int] = {}
         self._commits: list[str] = []
         self._title = ""
 
-    def steps(self, wanted: set[str]) -> dict[str, Callable[[], None]]:
+    def is_asked_for(self, *words: str) -> bool:
+        return not self._wanted.isdisjoint(words)
+
+    def walk(self) -> None:
+        """Take all steps, those too that are asked for on the way."""
+        done: list[str] = []
+        while left := [step for step in self._steps() if step not in done]:
+            self._show_plan(len(done))
+            self._steps()[left[0]]()
+            done.append(left[0])
+            self._listen()
+        self._show_plan(len(done))
+
+    def report(self) -> str:
+        """The summary, and the notes if they are asked for."""
+        if not self.is_asked_for("note", "notes"):
+            return self.summary()
+        files = [f"- {_plain(name)}: {count} lines" for name, count in self._longest()]
+        commits = [f"- {commit}" for commit in self._commits]
+        lines = {"The files": files, "The history": commits}
+        made = notes.Notes(self._title or "this project", lines, self.summary())
+        outcome = notes.begin(self._stream, made)
+        self._listen()
+        return f"{self.summary()}\n\n{outcome}"
+
+    def _steps(self) -> dict[str, Callable[[], None]]:
         """The steps to take, by their names."""
         steps: dict[str, Callable[[], None]] = {
             "List the files": self._list_files,
@@ -62,11 +84,21 @@ class Tour:
             "Read the README": self._read_readme,
             "Read the history": self._read_history,
         }
-        if wanted & {"diff", "edit"}:
+        if self.is_asked_for("diff", "edit"):
             steps["Look at the last change"] = self._show_last_change
-        if "slow" in wanted:
+        if self.is_asked_for("slow"):
             steps["Look at every file closely"] = self._look_closely
         return steps
+
+    def _show_plan(self, done: int) -> None:
+        if self.is_asked_for("plan"):
+            self._stream.plan(list(self._steps()), done)
+
+    def _listen(self) -> None:
+        for text in self._stream.heard():
+            self._wanted |= _words(text)
+            quoted = "\n".join(f"> {line}" for line in text.splitlines())
+            self._stream.say(f"While I was working you told me:\n\n{quoted}\n\n{HEARD}")
 
     def summary(self) -> str:
         parts = [
@@ -115,15 +147,18 @@ class Tour:
         looks = itertools.product((["wc", "-w"], ["wc", "-c"], ["cksum"]), self._files)
         for argv, name in itertools.islice(itertools.cycle(looks), SLOW_STEPS):
             self._stream.command([*argv, name], "Look at one file closely")
-            time.sleep(1)
+            self._stream.pause(1)
+            self._listen()
 
     def _size(self) -> str:
         return f"**{len(self._files)} files with {sum(self._lines.values())} lines.**"
 
     def _table(self) -> str:
-        longest = sorted(self._lines.items(), key=lambda item: (-item[1], item[0]))[:LISTED_FILES]
-        rows = [f"| {_code(name)} | {count} |" for name, count in longest]
+        rows = [f"| {_code(name)} | {count} |" for name, count in self._longest()]
         return "\n".join(["| File | Lines |", "| --- | ---: |", *rows]) if rows else ""
+
+    def _longest(self) -> list[tuple[str, int]]:
+        return sorted(self._lines.items(), key=lambda item: (-item[1], item[0]))[:LISTED_FILES]
 
     def _history(self) -> str:
         commits = [f"- {_code(commit)}" for commit in self._commits]
@@ -141,6 +176,14 @@ def is_plain_repository() -> bool:
     return all(PLAIN_GIT_CONFIG.fullmatch(line) for line in config.splitlines())
 
 
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", text.lower()))
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("./")
+
+
 def _code(text: str) -> str:
     """Text as Markdown code that fits a table's cell."""
-    return "`" + re.sub(r"[`|]", "'", text).removeprefix("./") + "`"
+    return "`" + _plain(re.sub(r"[`|]", "'", text)) + "`"

@@ -8,260 +8,145 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
     dependencies = [
-        ("sessions_app", "0001_initial"),
+        ('sessions_app', '0001_initial'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="ProjectTrust",
+            name='ProjectTrust',
             fields=[
-                ("path", models.TextField(primary_key=True, serialize=False)),
-                (
-                    "trusted_by",
-                    models.TextField(help_text="Who said so: a user name, or the shell's."),
-                ),
-                ("trusted_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ('path', models.TextField(primary_key=True, serialize=False)),
+                ('trusted_by', models.TextField(help_text="Who said so: a user name, or the shell's.")),
+                ('trusted_at', models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                "verbose_name": "trusted project",
-                "db_table": "project_trusts",
-                "permissions": [
-                    ("trust_project", "Can trust a project's own agent settings (runs code)")
-                ],
+                'verbose_name': 'trusted project',
+                'db_table': 'project_trusts',
+                'permissions': [('trust_project', "Can trust a project's own agent settings (runs code)")],
             },
         ),
         migrations.CreateModel(
-            name="Worker",
+            name='Worker',
             fields=[
-                (
-                    "id",
-                    models.TextField(
-                        default=sessions_app.ids.new_id,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                ("host", models.TextField()),
-                ("boot_id", models.TextField(blank=True)),
-                ("pid", models.IntegerField()),
-                ("process_started", models.BigIntegerField(null=True)),
-                ("version", models.TextField()),
-                ("concurrency", models.IntegerField()),
-                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("heartbeat_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("stopping", models.BooleanField(default=False)),
+                ('id', models.TextField(default=sessions_app.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('host', models.TextField()),
+                ('boot_id', models.TextField(blank=True)),
+                ('pid', models.IntegerField()),
+                ('process_started', models.BigIntegerField(null=True)),
+                ('version', models.TextField()),
+                ('concurrency', models.IntegerField()),
+                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('heartbeat_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('stopping', models.BooleanField(default=False)),
             ],
             options={
-                "db_table": "job_workers",
+                'db_table': 'job_workers',
             },
         ),
         migrations.CreateModel(
-            name="Job",
+            name='Job',
             fields=[
-                (
-                    "id",
-                    models.TextField(
-                        default=sessions_app.ids.new_id,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                ("prompt_id", models.TextField(default=sessions_app.ids.new_id, editable=False)),
-                (
-                    "status",
-                    models.TextField(
-                        choices=[
-                            ("pending", "pending"),
-                            ("processing", "processing"),
-                            ("completed", "completed"),
-                            ("failed", "failed"),
-                            ("cancelled", "cancelled"),
-                        ],
-                        db_default="pending",
-                        default="pending",
-                        editable=False,
-                    ),
-                ),
-                ("data", sessions_app.fields.JSONTextField()),
-                ("attempts", models.IntegerField(db_default=0, default=0, editable=False)),
-                (
-                    "max_attempts",
-                    models.IntegerField(db_default=3, default=jobs_app.models.default_max_attempts),
-                ),
-                (
-                    "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
-                ),
-                ("started_at", models.DateTimeField(blank=True, editable=False, null=True)),
-                ("completed_at", models.DateTimeField(blank=True, editable=False, null=True)),
-                ("error", models.TextField(blank=True, editable=False, null=True)),
-                ("next_retry_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "session",
-                    sessions_app.fields.CascadeForeignKey(
-                        db_index=False, related_name="jobs", to="sessions_app.session"
-                    ),
-                ),
+                ('id', models.TextField(default=sessions_app.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('prompt_id', models.TextField(default=sessions_app.ids.new_id, editable=False)),
+                ('status', models.TextField(choices=[('pending', 'pending'), ('processing', 'processing'), ('completed', 'completed'), ('failed', 'failed'), ('cancelled', 'cancelled')], db_default='pending', default='pending', editable=False)),
+                ('data', sessions_app.fields.JSONTextField()),
+                ('attempts', models.IntegerField(db_default=0, default=0, editable=False)),
+                ('max_attempts', models.IntegerField(db_default=3, default=jobs_app.models.default_max_attempts)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('started_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('completed_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('error', models.TextField(blank=True, editable=False, null=True)),
+                ('next_retry_at', models.DateTimeField(blank=True, null=True)),
+                ('session', sessions_app.fields.CascadeForeignKey(db_index=False, related_name='jobs', to='sessions_app.session')),
             ],
             options={
-                "db_table": "job_queue",
-                "permissions": [("run_job", "Can queue, cancel and retry prompts (runs code)")],
+                'db_table': 'job_queue',
+                'permissions': [('run_job', 'Can queue, cancel and retry prompts (runs code)')],
             },
         ),
         migrations.CreateModel(
-            name="JobAttempt",
+            name='JobAttempt',
             fields=[
-                (
-                    "id",
-                    models.TextField(
-                        default=sessions_app.ids.new_id,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                ("number", models.IntegerField()),
-                ("worker_id", models.TextField(db_index=True)),
-                ("host", models.TextField()),
-                ("boot_id", models.TextField(blank=True)),
-                ("pid", models.IntegerField(null=True)),
-                (
-                    "process_started",
-                    models.BigIntegerField(
-                        help_text="The agent process's start time in clock ticks since boot.",
-                        null=True,
-                    ),
-                ),
-                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("finished_at", models.DateTimeField(null=True)),
-                ("cancel_requested_at", models.DateTimeField(null=True)),
-                (
-                    "outcome",
-                    models.TextField(
-                        choices=[
-                            ("succeeded", "succeeded"),
-                            ("failed", "failed"),
-                            ("rate_limited", "rate limited"),
-                            ("cancelled", "cancelled"),
-                            ("interrupted", "interrupted"),
-                            ("lost", "lost"),
-                        ],
-                        null=True,
-                    ),
-                ),
-                ("exit_code", models.IntegerField(null=True)),
-                ("error", models.TextField(null=True)),
-                ("provider_session_id", models.TextField(null=True)),
-                ("input_tokens", models.BigIntegerField(null=True)),
-                ("cached_input_tokens", models.BigIntegerField(null=True)),
-                ("cache_write_tokens", models.BigIntegerField(null=True)),
-                ("output_tokens", models.BigIntegerField(null=True)),
-                ("reasoning_tokens", models.BigIntegerField(null=True)),
-                ("raw_usage", sessions_app.fields.JSONTextField(null=True)),
-                ("cost_usd", models.DecimalField(decimal_places=6, max_digits=14, null=True)),
-                ("git_head_before", models.TextField(null=True)),
-                ("git_head_after", models.TextField(null=True)),
-                (
-                    "job",
-                    sessions_app.fields.CascadeForeignKey(related_name="runs", to="jobs_app.job"),
-                ),
-                (
-                    "session",
-                    sessions_app.fields.CascadeForeignKey(
-                        related_name="runs", to="sessions_app.session"
-                    ),
-                ),
+                ('id', models.TextField(default=sessions_app.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('number', models.IntegerField()),
+                ('worker_id', models.TextField(db_index=True)),
+                ('host', models.TextField()),
+                ('boot_id', models.TextField(blank=True)),
+                ('pid', models.IntegerField(null=True)),
+                ('process_started', models.BigIntegerField(help_text="The agent process's start time in clock ticks since boot.", null=True)),
+                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('finished_at', models.DateTimeField(null=True)),
+                ('cancel_requested_at', models.DateTimeField(null=True)),
+                ('outcome', models.TextField(choices=[('succeeded', 'succeeded'), ('failed', 'failed'), ('rate_limited', 'rate limited'), ('cancelled', 'cancelled'), ('interrupted', 'interrupted'), ('lost', 'lost')], null=True)),
+                ('exit_code', models.IntegerField(null=True)),
+                ('error', models.TextField(null=True)),
+                ('provider_session_id', models.TextField(null=True)),
+                ('input_tokens', models.BigIntegerField(null=True)),
+                ('cached_input_tokens', models.BigIntegerField(null=True)),
+                ('cache_write_tokens', models.BigIntegerField(null=True)),
+                ('output_tokens', models.BigIntegerField(null=True)),
+                ('reasoning_tokens', models.BigIntegerField(null=True)),
+                ('raw_usage', sessions_app.fields.JSONTextField(null=True)),
+                ('cost_usd', models.DecimalField(decimal_places=6, max_digits=14, null=True)),
+                ('git_head_before', models.TextField(null=True)),
+                ('git_head_after', models.TextField(null=True)),
+                ('job', sessions_app.fields.CascadeForeignKey(related_name='runs', to='jobs_app.job')),
+                ('session', sessions_app.fields.CascadeForeignKey(related_name='runs', to='sessions_app.session')),
             ],
             options={
-                "verbose_name": "attempt",
-                "db_table": "job_attempts",
+                'verbose_name': 'attempt',
+                'db_table': 'job_attempts',
             },
         ),
         migrations.CreateModel(
-            name="SessionHost",
+            name='SessionHost',
             fields=[
-                (
-                    "id",
-                    models.TextField(
-                        default=sessions_app.ids.new_id,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                ("host", models.TextField()),
-                (
-                    "session",
-                    sessions_app.fields.CascadeForeignKey(
-                        db_index=False, related_name="hosts", to="sessions_app.session"
-                    ),
-                ),
+                ('id', models.TextField(default=sessions_app.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('host', models.TextField()),
+                ('session', sessions_app.fields.CascadeForeignKey(db_index=False, related_name='hosts', to='sessions_app.session')),
             ],
             options={
-                "db_table": "session_hosts",
+                'db_table': 'session_hosts',
             },
         ),
         migrations.AddIndex(
-            model_name="job",
-            index=sessions_app.fields.LongNameIndex(fields=["status"], name="idx_job_queue_status"),
+            model_name='job',
+            index=sessions_app.fields.LongNameIndex(fields=['status'], name='idx_job_queue_status'),
         ),
         migrations.AddIndex(
-            model_name="job",
-            index=sessions_app.fields.LongNameIndex(
-                fields=["next_retry_at"], name="idx_job_queue_next_retry"
-            ),
+            model_name='job',
+            index=sessions_app.fields.LongNameIndex(fields=['next_retry_at'], name='idx_job_queue_next_retry'),
         ),
         migrations.AddIndex(
-            model_name="job",
-            index=sessions_app.fields.LongNameIndex(
-                fields=["session"], name="idx_job_queue_session_id"
-            ),
+            model_name='job',
+            index=sessions_app.fields.LongNameIndex(fields=['session'], name='idx_job_queue_session_id'),
         ),
         migrations.AddIndex(
-            model_name="job",
-            index=sessions_app.fields.LongNameIndex(
-                fields=["created_at"], name="idx_job_queue_created_at"
-            ),
+            model_name='job',
+            index=sessions_app.fields.LongNameIndex(fields=['created_at'], name='idx_job_queue_created_at'),
         ),
         migrations.AddIndex(
-            model_name="job",
-            index=sessions_app.fields.LongNameIndex(
-                condition=models.Q(("status", "pending")),
-                fields=["id"],
-                name="idx_job_queue_runnable",
-            ),
+            model_name='job',
+            index=sessions_app.fields.LongNameIndex(condition=models.Q(('status', 'pending')), fields=['id'], name='idx_job_queue_runnable'),
         ),
         migrations.AddIndex(
-            model_name="job",
-            index=sessions_app.fields.LongNameIndex(
-                condition=models.Q(("status__in", ["pending", "processing"])),
-                fields=["session", "id"],
-                name="idx_job_queue_session_order",
-            ),
+            model_name='job',
+            index=sessions_app.fields.LongNameIndex(condition=models.Q(('status__in', ['pending', 'processing'])), fields=['session', 'id'], name='idx_job_queue_session_order'),
         ),
         migrations.AddConstraint(
-            model_name="jobattempt",
-            constraint=models.UniqueConstraint(
-                fields=("job", "number"), name="uniq_job_attempts_number"
-            ),
+            model_name='jobattempt',
+            constraint=models.UniqueConstraint(fields=('job', 'number'), name='uniq_job_attempts_number'),
         ),
         migrations.AddConstraint(
-            model_name="jobattempt",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("finished_at__isnull", True)),
-                fields=("session",),
-                name="uniq_job_attempts_open_session",
-            ),
+            model_name='jobattempt',
+            constraint=models.UniqueConstraint(condition=models.Q(('finished_at__isnull', True)), fields=('session',), name='uniq_job_attempts_open_session'),
         ),
         migrations.AddConstraint(
-            model_name="sessionhost",
-            constraint=models.UniqueConstraint(
-                fields=("session",), name="uniq_session_hosts_session"
-            ),
+            model_name='sessionhost',
+            constraint=models.UniqueConstraint(fields=('session',), name='uniq_session_hosts_session'),
         ),
     ]

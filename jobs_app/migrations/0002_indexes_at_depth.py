@@ -5,68 +5,51 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("jobs_app", "0001_initial"),
-        ("sessions_app", "0001_initial"),
+        ('jobs_app', '0001_initial'),
+        ('sessions_app', '0001_initial'),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name="jobattempt",
-            name="job",
-            field=sessions_app.fields.CascadeForeignKey(
-                db_index=False, related_name="runs", to="jobs_app.job"
-            ),
+            model_name='jobattempt',
+            name='job',
+            field=sessions_app.fields.CascadeForeignKey(db_index=False, related_name='runs', to='jobs_app.job'),
         ),
         # Django would take this constraint's index for the field's own, and drop it for good.
         migrations.RemoveConstraint(
-            model_name="jobattempt",
-            name="uniq_job_attempts_open_session",
+            model_name='jobattempt',
+            name='uniq_job_attempts_open_session',
         ),
         migrations.AlterField(
-            model_name="jobattempt",
-            name="session",
-            field=sessions_app.fields.CascadeForeignKey(
-                db_index=False, related_name="runs", to="sessions_app.session"
-            ),
+            model_name='jobattempt',
+            name='session',
+            field=sessions_app.fields.CascadeForeignKey(db_index=False, related_name='runs', to='sessions_app.session'),
         ),
         migrations.AddConstraint(
-            model_name="jobattempt",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("finished_at__isnull", True)),
-                fields=("session",),
-                name="uniq_job_attempts_open_session",
-            ),
+            model_name='jobattempt',
+            constraint=models.UniqueConstraint(condition=models.Q(('finished_at__isnull', True)), fields=('session',), name='uniq_job_attempts_open_session'),
         ),
         migrations.AlterField(
-            model_name="jobattempt",
-            name="worker_id",
+            model_name='jobattempt',
+            name='worker_id',
             field=models.TextField(),
         ),
         migrations.AddIndex(
-            model_name="job",
-            index=sessions_app.fields.LongNameIndex(
-                fields=["session", "id"], name="idx_job_queue_session_newest"
-            ),
+            model_name='job',
+            index=sessions_app.fields.LongNameIndex(fields=['session', 'id'], name='idx_job_queue_session_newest'),
         ),
         migrations.AddIndex(
-            model_name="job",
-            index=sessions_app.fields.LongNameIndex(
-                condition=models.Q(("completed_at__isnull", False)),
-                fields=["completed_at"],
-                name="idx_job_queue_completed_at",
-            ),
+            model_name='job',
+            index=sessions_app.fields.LongNameIndex(condition=models.Q(('completed_at__isnull', False)), fields=['completed_at'], name='idx_job_queue_completed_at'),
         ),
         migrations.AddIndex(
-            model_name="jobattempt",
-            index=sessions_app.fields.LongNameIndex(
-                fields=["worker_id", "finished_at"], name="idx_job_attempts_worker"
-            ),
+            model_name='jobattempt',
+            index=sessions_app.fields.LongNameIndex(fields=['worker_id', 'finished_at'], name='idx_job_attempts_worker'),
         ),
         migrations.AddIndex(
-            model_name="jobattempt",
-            index=sessions_app.fields.LongNameIndex(
-                fields=["session", "id"], name="idx_job_attempts_session"
-            ),
+            model_name='jobattempt',
+            index=sessions_app.fields.LongNameIndex(fields=['session', 'id'], name='idx_job_attempts_session'),
         ),
     ]

@@ -5,21 +5,20 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("jobs_app", "0002_indexes_at_depth"),
-        ("sessions_app", "0001_initial"),
+        ('jobs_app', '0002_indexes_at_depth'),
+        ('sessions_app', '0001_initial'),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name="sessionhost",
-            name="uniq_session_hosts_session",
+            model_name='sessionhost',
+            name='uniq_session_hosts_session',
         ),
         migrations.AlterField(
-            model_name="sessionhost",
-            name="session",
-            field=sessions_app.fields.CascadeOneToOneField(
-                related_name="own_host", to="sessions_app.session"
-            ),
+            model_name='sessionhost',
+            name='session',
+            field=sessions_app.fields.CascadeOneToOneField(related_name='own_host', to='sessions_app.session'),
         ),
     ]

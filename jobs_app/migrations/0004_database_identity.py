@@ -5,24 +5,20 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("jobs_app", "0003_one_host_a_session"),
+        ('jobs_app', '0003_one_host_a_session'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="DatabaseIdentity",
+            name='DatabaseIdentity',
             fields=[
-                (
-                    "id",
-                    models.SmallIntegerField(
-                        default=1, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("identity", sessions_app.fields.JSONTextField()),
+                ('id', models.SmallIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
+                ('identity', sessions_app.fields.JSONTextField()),
             ],
             options={
-                "db_table": "database_identity",
+                'db_table': 'database_identity',
             },
         ),
     ]

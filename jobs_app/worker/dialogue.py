@@ -8,6 +8,7 @@ crash, and no answer is used twice.
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 from jobs_app.agents.base import (
@@ -22,12 +23,16 @@ from jobs_app.agents.base import (
     Writing,
 )
 from jobs_app.models import Closed, JobAttempt, JobRequest, JobSteer
-from jobs_app.talk import Asking, Closing, Hearing, Talk, Telling
+from jobs_app.talk import Asking, Closing, Hearing, Reopening, Talk, Telling
 from jobs_app.worker.drafts import Drafts
 from jobs_app.worker.looking import News
 from jobs_app.worker.recorder import Recorder, RecorderStopped
 from jobs_app.worker.timelimit import TimeLimit
 from sessions_app.providers import Asked
+from sessions_app.validation import printable
+
+NAME_LIMIT = 200
+"""Characters of a tool's name or a call's id that are kept beside the request itself."""
 
 
 class Input(Protocol):
@@ -36,6 +41,10 @@ class Input(Protocol):
     def write(self, data: bytes) -> None: ...
 
     def close_input(self) -> None: ...
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is still somebody to read it."""
 
 
 class Dialogue:
@@ -66,9 +75,19 @@ class Dialogue:
         self._on_lost = on_lost
         self._open: dict[str, tuple[JobRequest, Asked]] = {}
         self._told: dict[str, JobSteer] = {}
-        self._drafts = Drafts(lambda draft: recorder.draft(attempt, draft))
+        self._drafts = Drafts(partial(recorder.draft, attempt))
         self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._is_over = False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the agent waits for a person."""
+        return bool(self._open)
+
+    def begin(self) -> None:
+        """Give the agent its prompt, or the answers to what it asked before."""
+        self.perform(self._driver.begin())
 
     def interrupt(self, *, is_last: bool) -> bool:
         """Ask the agent to stop its turn; False if it can only be signalled."""
@@ -78,35 +97,40 @@ class Dialogue:
         self.perform(effects or ())
         return effects is not None
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether the agent waits for a person."""
-        return bool(self._open)
-
-    async def begin(self) -> None:
-        """Give the agent its prompt, or the answers to what it asked before."""
-        told = [request for request in self._decided if request.given["decision"] != "allow"]
-        if not told or await self._store(Closing(told, Closed.ANSWERED)):
-            self.perform(self._driver.begin())
+    async def finish(self, *, is_done: bool) -> None:
+        """The agent has exited: returns once all that was said is stored. `is_done` says that it
+        has done its work, and so has heard all that it was told."""
+        self._end()
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # the recorder has told it
+        if is_done:
+            self._close_heard()
 
     def _end(self) -> None:
         """It is asked and told nothing more, and what it takes back from now on is still open."""
         self._is_over = True
         self._drafts.end()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_waiting()
+
+    def be_impatient(self) -> None:
+        """From now on nobody waits for a person."""
+        self._patience = 0.0
+        if self._open:
+            self._stop_waiting()
+            self._start_waiting()
 
     def hear(self, news: News) -> None:
         """What people have said meanwhile. The same may come again until it is stored."""
+        if not self._goes_on:
+            return
         for request in news.answered:
             if request.pk in self._open:
                 _, asked = self._open.pop(request.pk)
                 self._go_on_if_answered()
-                _keep(self._hand_over(request, asked))
+                self._keep(self._hand_over(request, asked))
         for steer in news.told:
             if steer.pk not in self._told:
                 self._told[steer.pk] = steer
-                _keep(self._tell(steer))
+                self._keep(self._tell(steer))
 
     def perform(self, effects: Iterable[Effect]) -> None:
         """Do what the driver wants done."""
@@ -131,15 +155,22 @@ class Dialogue:
 
     def _ask(self, ask: Ask) -> None:
         if (decided := self._decision_on(ask.asked)) is not None:
-            _keep(self._hand_over(decided, ask.asked))
+            self._keep(self._hand_over(decided, ask.asked))
             return
+        self._close_heard()
         request = self._row(ask)
         self._open[request.pk] = (request, ask.asked)
         self._recorder.note(self._attempt, Asking(request))
         self._limit.pause()
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._patience, self._on_wait_over)
+        self._start_waiting()
+
+    def _close_heard(self) -> None:
+        """An agent that goes on has heard the answers that it was given in words. Until then they
+        are told again after a crash, which does no harm; a call is allowed once."""
+        heard = [each for each in self._decided if each.given["decision"] != "allow"]
+        if heard:
+            self._decided = [each for each in self._decided if each not in heard]
+            self._recorder.note(self._attempt, Closing(heard, Closed.ANSWERED))
 
     def _decision_on(self, asked: Asked) -> JobRequest | None:
         """What was answered to the same call in an earlier attempt: good for one call."""
@@ -155,8 +186,9 @@ class Dialogue:
             job_id=self._attempt.job_id,
             session=self._attempt.session,
             kind=ask.asked.kind,
-            tool=ask.asked.tool,
-            call_id=ask.asked.call_id,
+            # A database cannot hold all that a name in JSON can.
+            tool=printable(ask.asked.tool, NAME_LIMIT),
+            call_id=ask.asked.call_id and printable(ask.asked.call_id, NAME_LIMIT),
             content_data=ask.line,
             call_data=ask.call,
         )
@@ -168,45 +200,54 @@ class Dialogue:
             self._recorder.note(self._attempt, Closing([request], Closed.WITHDRAWN))
         self._go_on_if_answered()
 
+    def _start_waiting(self) -> None:
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._patience, self._on_wait_over)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _go_on_if_answered(self) -> None:
         if not self._open:
             self._limit.go_on()
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._stop_waiting()
 
     async def _hand_over(self, request: JobRequest, asked: Asked) -> None:
-        if await self._store(Closing([request], Closed.ANSWERED)):
+        if not await self._store(Closing([request], Closed.ANSWERED)):
+            return
+        if self._goes_on:
             self.perform(self._driver.answer(asked, request.given))
+        else:  # meanwhile it has ended: the next attempt uses the answer
+            self._recorder.note(self._attempt, Reopening(request))
 
     # --- what the agent is told --------------------------------------------------
 
     async def _tell(self, steer: JobSteer) -> None:
-        if await self._store(Telling(steer)):
+        if await self._store(Telling(steer)) and self._goes_on:
             self.perform(self._driver.tell(steer.pk, steer.text))
 
+    @property
+    def _goes_on(self) -> bool:
+        return not self._is_over and self._input.is_open
+
     async def _store(self, item: Talk) -> bool:
-        """Whether the agent may go on from it: it is stored, and the agent is not being ended."""
-        if self._is_over:
-            return False
+        """Whether it is stored."""
         with suppress(RecorderStopped):  # the worker ends, and the attempt is rescued
             if await self._recorder.stored(self._attempt, item):
                 return True
             self._on_lost()
         return False
 
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
 
 def _calls(request: JobRequest) -> set[str]:
     """The calls that an answer is about: as it was asked, and as a person has changed it."""
     asked, changed = request.asked, request.given.get("input")
     return {asked.what_runs} | ({asked.changed(changed).what_runs} if changed else set())
-
-
-_tasks: set["asyncio.Task[None]"] = set()
-"""asyncio itself keeps no reference to tasks."""
-
-
-def _keep(work: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.ensure_future(work)
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from jobs_app import claiming, leases
@@ -105,12 +105,10 @@ def _words(
 def _has_unfinished(worker: Worker) -> bool:
     active = Job.objects.unfinished().filter(session__state=SessionState.ACTIVE)
     here = Q(session__own_host__host=worker.host) | Q(session__own_host__isnull=True)
-    # What waits for a person is not ours to run before the answer.
-    return active.filter(here).exclude(pk__in=_parked()).exists()
-
-
-def _parked() -> "QuerySet[Job]":
-    return Job.objects.pending().waiting().values("pk")
+    # What waits for a person is not ours to run before the answer, nor what comes after it.
+    parked = Job.objects.pending().waiting()
+    behind = parked.filter(session=OuterRef("session"), pk__lte=OuterRef("pk"))
+    return active.filter(here).exclude(Exists(behind)).exists()
 
 
 def _seconds_to_next(now: datetime) -> float:

@@ -86,7 +86,7 @@ class JobProcessor:
         self._is_draining = True
         self._row.stopping = True
         for run in list(self._runs.values()):
-            run.park()  # nobody waits for a person's answer with us
+            run.wait_for_nobody()
         self._bell.ring()
 
     def interrupt(self) -> None:
@@ -160,6 +160,8 @@ class JobProcessor:
         self._runs[attempt_id] = run
         if self._is_interrupting:  # the claim was under way when it was interrupted
             run.stop(INTERRUPTED)
+        elif self._is_draining:
+            run.wait_for_nobody()
         task = asyncio.create_task(run.execute(), name=f"run {attempt_id}")
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._on_run_ended(attempt_id, done))

@@ -60,6 +60,7 @@ class Run:
         self._conversation: str | None = None
         self._dialogue: Dialogue | None = None
         self._is_interrupted = False
+        self._patience = settings.request_wait
         self._overdue = Overdue(self._end_overdue)
 
     def stop(self, verdict: Verdict) -> None:
@@ -92,8 +93,14 @@ class Run:
                 if not self._dialogue.interrupt(is_last=False):
                     self.stop(TURN_STOPPED)
 
-    def park(self) -> None:
-        """End an agent that waits for a person; its job goes on after the answer."""
+    def wait_for_nobody(self) -> None:
+        """From now on an agent that waits for a person is ended; its job goes on after the
+        answer."""
+        self._patience = 0.0
+        if self._dialogue is not None:
+            self._dialogue.be_impatient()
+
+    def _park(self) -> None:
         if self._dialogue is not None and self._dialogue.is_waiting:
             self.stop(PARKED)
 
@@ -131,23 +138,26 @@ class Run:
         if not await self._recorder.start(self.attempt, start):
             self.stop(LOST)
         elif self._stopped is None:
-            await self._begin_talk(driver, process)
+            self._begin_talk(driver, process)
         exit_code, stderr = await process.wait()
-        return self._judge(self._agents_verdict(driver, exit_code, stderr)), exit_code
+        verdict = self._judge(self._agents_verdict(driver, exit_code, stderr))
+        if self._dialogue is not None:
+            await self._dialogue.finish(is_done=verdict.outcome is Outcome.SUCCEEDED)
+        return verdict, exit_code
 
-    async def _begin_talk(self, driver: Driver, process: AgentProcess) -> None:
+    def _begin_talk(self, driver: Driver, process: AgentProcess) -> None:
         self._dialogue = Dialogue(
             self.attempt,
             driver,
             process,
             self._recorder,
             self._claim.facts.answered,
-            patience=self._settings.request_wait,
+            patience=self._patience,
             limit=self._limit,
-            on_wait_over=self.park,
+            on_wait_over=self._park,
             on_lost=lambda: self.stop(LOST),
         )
-        await self._dialogue.begin()
+        self._dialogue.begin()
 
     def _agents_verdict(self, driver: Driver, exit_code: int, stderr: str) -> Verdict:
         """The agent's own verdict; an exit code that we caused because it stayed is not its own."""

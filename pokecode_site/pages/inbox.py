@@ -15,7 +15,6 @@ from sessions_app.visible import visible
 
 WAITING_SHOWN = 20
 COUNT_LIMIT = 99
-
 NOTIFIED_AT_ONCE = 5
 NOTIFIED = {
     "permission": "The agent asks for a permission.",
@@ -73,8 +72,9 @@ class Inbox:
 
     def newest(self) -> list[dict[str, str]]:
         """For notifications, which hold nothing that an agent has written."""
-        rows = with_sizes(unanswered()).order_by("-pk")[:NOTIFIED_AT_ONCE] if self.is_mine else []
-        return [_notification(row) for row in rows]
+        told = "kind", "session_id", "session__name"
+        rows = unanswered().select_related("session").only(*told).order_by("-pk")
+        return [_notification(row) for row in rows[:NOTIFIED_AT_ONCE]] if self.is_mine else []
 
 
 def _notification(row: JobRequest) -> dict[str, str]:

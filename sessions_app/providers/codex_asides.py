@@ -7,7 +7,7 @@ from typing import Any
 
 from sessions_app.providers import contents
 from sessions_app.providers.codex_calls import ShowItem
-from sessions_app.providers.reading import objects, relative_path, required, string
+from sessions_app.providers.reading import number, objects, relative_path, required, string
 from sessions_app.providers.shapes import Notice, Shape, Text
 
 
@@ -52,12 +52,32 @@ def _hook(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shap
     return [Notice("A hook added to the prompt.", detail=said)] if has_ended else []
 
 
+def _slept(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
+    seconds = (number(item, "duration_ms") or 0) / 1000
+    return [Notice(f"The agent waited {seconds:g} s.")] if has_ended else []
+
+
+def _helper(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
+    name, what = string(item, "agent_path") or "a helper", string(item, "kind")
+    return [Notice(f"{name}: {what.replace('_', ' ')}")] if has_ended else []
+
+
+def _given_back(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
+    if not has_ended:
+        return []
+    said = contents.read(item.get("output")).text
+    return [Notice(f"The result of {string(item, 'name') or 'a call'}", detail=said)]
+
+
 ITEMS: dict[str, ShowItem] = {
     "context_compaction": _compacted,
     "entered_review_mode": _review_began,
+    "function_call_output": _given_back,
     "exited_review_mode": _review_ended,
     "hook_prompt": _hook,
     "image_generation": _generated,
     "image_view": _viewed,
     "plan": _plan,
+    "sleep": _slept,
+    "sub_agent_activity": _helper,
 }

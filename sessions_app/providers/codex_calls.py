@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sessions_app.providers import contents
+from sessions_app.providers import contents, diffs
+from sessions_app.providers.codex_requests import without_shell
 from sessions_app.providers.reading import (
     Malformed,
     arguments,
@@ -25,7 +26,7 @@ from sessions_app.providers.reading import (
     type_of,
     whole,
 )
-from sessions_app.providers.shapes import FileChange, Link, Shape, ToolResult, ToolUse
+from sessions_app.providers.shapes import DiffLine, FileChange, Link, Shape, ToolResult, ToolUse
 
 ShowItem = Callable[[dict[str, Any], bool, str], list[Shape]]
 """Shows one item; takes it, whether it has ended, and the project's path."""
@@ -33,8 +34,6 @@ ShowItem = Callable[[dict[str, Any], bool, str], list[Shape]]
 CHANGE_KINDS = {"add", "delete", "update"}
 FAILED = {"failed", "declined"}
 LOST_AGENTS = {"errored", "failed", "interrupted", "not_found"}
-SPLIT_LIMIT = 20_000
-"""Characters of the longest command that is split into words: it takes time."""
 
 
 def kind_of(item: dict[str, Any]) -> str:
@@ -45,7 +44,7 @@ def kind_of(item: dict[str, Any]) -> str:
 def _command(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
     """Called Bash, as Claude Code calls it, so that commands look alike everywhere."""
     if not has_ended:
-        command = _without_shell(_told_command(item))
+        command = without_shell(_told_command(item))
         return [_call(item, "Bash", command, {"command": command})]
     exit_code = whole(item, "exit_code")
     output = optional(item, "aggregated_output", str, "")
@@ -57,24 +56,14 @@ def _told_command(item: dict[str, Any]) -> str:
     return shlex.join(filter(_is_text, words)) or required(item, "command", str)
 
 
-def _without_shell(command: str) -> str:
-    """`/bin/bash -lc 'make'` -> `make`."""
-    if len(command) > SPLIT_LIMIT:
-        return command
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return command
-    return words[2] if len(words) == 3 and words[1] in ("-c", "-lc") else command
-
-
 def _file_change(item: dict[str, Any], has_ended: bool, project_path: str) -> list[Shape]:
     status = string(item, "status") or ("completed" if has_ended else "in_progress")
     changes: list[Shape] = [
         FileChange(
             tool_id=string(item, "id"),
-            path=relative_path(string(change, "path"), project_path),
+            path=_changed_path(change, project_path),
             kind=_change_kind(change.get("kind")),
+            lines=_changed_lines(change),
             status=status,
         )
         for change in _told_changes(item)
@@ -91,6 +80,24 @@ def _told_changes(item: dict[str, Any]) -> list[dict[str, Any]]:
     if not by_path:
         return objects(item, "changes")
     return [{"path": path, "kind": _kind_by_path(change)} for path, change in by_path.items()]
+
+
+def _changed_path(change: dict[str, Any], project_path: str) -> str:
+    kind: dict[str, Any] = optional(change, "kind", dict, {})
+    places = [string(change, "path"), string(kind, "move_path")]
+    return " → ".join(relative_path(place, project_path) for place in places if place)
+
+
+def _changed_lines(change: dict[str, Any]) -> tuple[DiffLine, ...]:
+    """The app-server tells them: a new or deleted file whole, otherwise what changed."""
+    told = string(change, "diff")
+    match _change_kind(change.get("kind")):
+        case "add":
+            return diffs.added(told)
+        case "delete":
+            return diffs.removed(told)
+        case _:
+            return diffs.from_unified(told)
 
 
 def _kind_by_path(change: Any) -> Any:

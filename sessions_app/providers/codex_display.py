@@ -53,6 +53,10 @@ def _turn_failed(data: dict[str, Any], project_path: str) -> list[Shape]:
     return [Error(said, detail="" if said == raw else raw)]
 
 
+def _turn_interrupted(data: dict[str, Any], project_path: str) -> list[Shape]:
+    return [Notice("The agent was interrupted.", level="warning")]
+
+
 def _error(data: dict[str, Any], project_path: str) -> list[Shape]:
     """A retry, or the text that `turn.failed` will repeat: not an error by itself."""
     error: dict[str, Any] = optional(data, "error", dict, data)
@@ -133,5 +137,6 @@ EVENTS: dict[str, Show] = {
     "thread.started": _thread_started,
     "turn.completed": _turn_completed,
     "turn.failed": _turn_failed,
+    "turn.interrupted": _turn_interrupted,
     "turn.started": _turn_started,
 }

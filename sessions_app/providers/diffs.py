@@ -1,5 +1,6 @@
 """Differences between texts, as numbered lines."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
@@ -16,6 +17,8 @@ PAIRS_LIMIT = 500
 """Pairs of equal lines among them. Comparing takes up to the square of the lines, and for equal
 lines more: what is beyond a limit is shown as replaced, and the rest takes 2 us a character."""
 
+HUNK = re.compile(r"@@ -(\d{1,9})(?:,\d+)? \+(\d{1,9})(?:,\d+)? @@")
+
 KINDS = {" ": "context", "+": "add", "-": "remove"}
 
 
@@ -28,6 +31,13 @@ def added(text: str) -> tuple[DiffLine, ...]:
     """A new file's lines."""
     return tuple(
         DiffLine("add", None, number, line) for number, line in enumerate(split_lines(text), 1)
+    )
+
+
+def removed(text: str) -> tuple[DiffLine, ...]:
+    """A deleted file's lines."""
+    return tuple(
+        DiffLine("remove", number, None, line) for number, line in enumerate(split_lines(text), 1)
     )
 
 
@@ -90,3 +100,23 @@ def _hunk(hunk: dict[str, Any]) -> Iterator[DiffLine]:
         in_old, in_new = kind != "add", kind != "remove"
         yield DiffLine(kind, old if in_old else None, new if in_new else None, line[1:])
         old, new = old + in_old, new + in_new
+
+
+def from_unified(text: str) -> tuple[DiffLine, ...]:
+    """The hunks of a unified difference, without numbers where a hunk's beginning tells none."""
+    lines: list[DiffLine] = []
+    old: int | None = None
+    new: int | None = None
+    for line in split_lines(text):
+        if line.startswith("@@"):
+            start = HUNK.match(line)
+            old, new = (int(start[1]), int(start[2])) if start else (None, None)
+        elif kind := KINDS.get(line[:1]):
+            in_old, in_new = kind != "add", kind != "remove"
+            lines.append(DiffLine(kind, old if in_old else None, new if in_new else None, line[1:]))
+            old, new = _next(old, in_old), _next(new, in_new)
+    return tuple(lines)
+
+
+def _next(number: int | None, is_counted: bool) -> int | None:
+    return number if number is None else number + is_counted

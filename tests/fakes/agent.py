@@ -7,7 +7,8 @@ resume or a new one; the event that ends the stream comes last, after all waitin
 A prompt that holds `FAKE {…}` (JSON, anywhere) changes that. In the order in
 which they act:
 
-    env_dump: path        write argv, environment, cwd and prompt there, as JSON
+    env_dump: path        write argv, environment, cwd and prompt there, as JSON; of an app-server
+                          also how its thread was opened
     log: path             append "start <marker> <time>" now and "end <marker> <time>" at the end
     lock: path            hold this file locked until we and what we leave behind have
                           ended; append "overlap <marker> <time>" to the log if another does
@@ -31,12 +32,17 @@ which they act:
     unended: true         leave out the last newline
     wait_for: path        wait until the path exists
     sleep: seconds        then wait so long
+    ask: [{tool, input, seconds?}, …]
+                          call these tools, each once it is allowed (claude)
+    at_once: true         ask for all of them at the same time
+    calls: path           append what becomes of each call there: see claude_talk.py
+    hears: "after"        take up what it is told only when its turn has ended
     exit: code            default 0; negative to end by that signal
     quick_if: path        where it exists, leave nothing behind and wait for nothing
 
-Interrupted, the fake claude prints an error result and exits 0, the fake codex
+Interrupted by a signal, the fake claude prints an error result and exits 0, the fake codex
 exits 1; terminated, 143 and by the signal: as the real ones do (claude 2.1.330,
-codex 0.169.0).
+codex 0.169.0). Interrupted by a request, the fake claude stays until its session is ended.
 """
 
 import base64
@@ -52,22 +58,38 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))  # it is run with nothing but the standard library
+
+import app_server  # noqa: E402
+from claude_talk import Memory, Talk  # noqa: E402
+
+VERSIONS = {"claude": "2.1.330 (Claude Code)", "codex": "codex-cli 0.169.0"}
+
 
 def main() -> None:
     tool, arguments = sys.argv[1], sys.argv[2:]
+    if "--version" in arguments:
+        print(VERSIONS[tool])
+        return
     talks = "--input-format=stream-json" in arguments
+    if "app-server" in arguments:
+        run(CodexServer(arguments, *app_server.first_turn()), listens=True)
     prompt = first_message() if talks else sys.stdin.buffer.read().decode(errors="replace")
-    fake = Fake(tool, arguments, prompt, directives(prompt))
+    run(Fake(tool, arguments, prompt, directives(prompt)), listens=talks)
+
+
+def run(fake, *, listens):
     signal.signal(signal.SIGINT, fake.on_interrupt)
     signal.signal(signal.SIGTERM, fake.on_terminate)
-    if talks:
+    if listens:
         threading.Thread(target=fake.listen, daemon=True).start()
     fake.run()
 
 
 def first_message():
     line = sys.stdin.buffer.readline()
-    return json.loads(line)["message"]["content"] if line else ""
+    content = json.loads(line)["message"]["content"] if line else ""
+    return content if isinstance(content, str) else content[-1].get("text", "")
 
 
 def directives(prompt):
@@ -89,10 +111,14 @@ class Fake:
         self.tool = tool
         self.arguments = arguments
         self.prompt = prompt
-        self.wanted = without_waiting(wanted) if is_quick(wanted) else wanted
         self.id = resumed_id(arguments) or str(uuid.uuid4())
+        self.memory = Memory(self.id, wanted)
+        wanted = self.memory.directives
+        self.wanted = without_waiting(wanted) if is_quick(wanted) else wanted
         self.marker = os.environ.get("POKECODE_RUN", "-")
         self.inherited = []
+        may_ask = "--permission-prompt-tool=stdio" in arguments
+        self.talk = Talk(self.memory, self.marker, may_ask, self.tell, self.stop_turn, self.end)
 
     def run(self):
         self.prepare()
@@ -103,11 +129,27 @@ class Fake:
             os.close(1)
         *lines, last = self.lines()
         self.print_lines(lines)
+        if "ask" in self.wanted:
+            self.memory.keep()
+            self.talk.ask()
         while "wait_for" in self.wanted and not os.path.exists(self.wanted["wait_for"]):
             time.sleep(0.01)
         time.sleep(self.wanted.get("sleep", 0))
+        if self.talk.is_stopped:
+            threading.Event().wait()  # until the session is ended
         write(last)
+        if self.talk.has_words:
+            self.next_turn()
         self.end(self.wanted.get("exit", 0))
+
+    def next_turn(self):
+        """For what it was told and has not heard before."""
+        self.talk.hear_words()
+        for event in claude(self.id, f"Fake answer to: {self.memory.told[-1]}", self.usage()):
+            self.tell(event)
+
+    def tell(self, event):
+        write(json.dumps({"session_id": self.id, **event}).encode() + b"\n")
 
     def prepare(self):
         if path := self.wanted.get("env_dump"):
@@ -132,15 +174,17 @@ class Fake:
         self.end(1)
 
     def dump(self, path):
-        seen = {
+        part = path.with_name(path.name + ".part")
+        part.write_text(json.dumps(self.dumped()))
+        part.rename(path)
+
+    def dumped(self):
+        return {
             "argv": [self.tool, *self.arguments],
             "environment": dict(os.environ),
             "cwd": os.getcwd(),
             "prompt": self.prompt,
         }
-        part = path.with_name(path.name + ".part")
-        part.write_text(json.dumps(seen))
-        part.rename(path)
 
     def log(self, event):
         if path := self.wanted.get("log"):
@@ -197,23 +241,29 @@ class Fake:
         return before + [json.dumps(event).encode() + b"\n" for event in self.stream()]
 
     def stream(self):
-        text = "Fake answer to: " + self.prompt.strip().partition("\n")[0][:200]
-        return (claude if self.tool == "claude" else codex)(self.id, text, self.usage())
+        return (claude if self.tool == "claude" else codex)(self.id, self.answer(), self.usage())
+
+    def answer(self):
+        return "Fake answer to: " + self.prompt.strip().partition("\n")[0][:200]
 
     def usage(self):
         return self.wanted.get("usage", [10, 5])
 
     def listen(self):
-        for line in sys.stdin.buffer:
-            request = json.loads(line).get("request", {})
-            if request.get("subtype") == "interrupt" and not self.wanted.get("ignore_signals"):
-                self.on_interrupt(signal.SIGINT, None)
+        self.talk.listen()
+
+    def stop_turn(self):
+        self.tell(self.interrupted())
+        if self.talk.has_words:
+            self.next_turn()
+
+    def interrupted(self):
+        fields = {"subtype": "error_during_execution", "is_error": True}
+        return claude_result(self.id, self.usage(), **fields, terminal_reason="aborted_tools")
 
     def on_interrupt(self, number, frame):
         if self.tool == "claude":
-            fields = {"subtype": "error_during_execution", "is_error": True}
-            result = claude_result(self.id, self.usage(), **fields)
-            write(json.dumps(result).encode() + b"\n")
+            self.tell(self.interrupted())
         self.end(0 if self.tool == "claude" else 1)
 
     def on_terminate(self, number, frame):
@@ -226,6 +276,36 @@ class Fake:
                 signal.signal(-code, signal.SIG_DFL)
             os.kill(os.getpid(), -code)
         os._exit(code)
+
+
+class CodexServer(Fake):
+    """Codex as an app-server; it ends well however it is ended (codex 0.169.0)."""
+
+    def __init__(self, arguments, opened, prompt):
+        super().__init__("codex", arguments, prompt, directives(prompt))
+        self.opened = opened
+        self.id = opened["threadId"]
+
+    def dumped(self):
+        return {**super().dumped(), "thread": self.opened}
+
+    def stream(self):
+        return app_server.stream(self.id, self.answer(), self.usage())
+
+    def listen(self):
+        app_server.listen(self.on_request_to_interrupt)
+
+    def on_request_to_interrupt(self, request):
+        if not self.wanted.get("ignore_signals"):
+            app_server.answer(request, {})
+            write(json.dumps(app_server.ended(self.id, "interrupted")).encode() + b"\n")
+            self.end(0)
+
+    def on_interrupt(self, number, frame):
+        self.end(0)
+
+    def on_terminate(self, number, frame):
+        self.end(0)
 
 
 def resumed_id(arguments):

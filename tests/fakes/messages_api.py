@@ -1,10 +1,11 @@
 """As much of the Messages API as Claude Code needs."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fakes.model_script import Reply
+from tests.fakes.model_script import SHELL, Call, Reply
 
 ERRORS = {
     400: ("invalid_request_error", "The request is wrong."),
@@ -17,11 +18,12 @@ ERRORS = {
 
 
 def conversation(body: dict[str, Any]) -> tuple[str, str | None]:
-    """The newest prompt, and the newest tool result if the model is to answer that."""
-    blocks = [_blocks(message) for message in body["messages"] if message["role"] == "user"]
-    results = [_text(block) for block in blocks[-1] if block["type"] == "tool_result"]
-    prompt = "\n".join(block["text"] for block in blocks[-1] if block["type"] == "text")
-    return prompt, results[-1] if results else None
+    """What was said last, and the tool result that it came with, if it came with one."""
+    since = itertools.takewhile(lambda each: each["role"] != "assistant", body["messages"][::-1])
+    blocks = [block for message in [*since][::-1] for block in _blocks(message)]
+    results = [_text(block) for block in blocks if block["type"] == "tool_result"]
+    said = "\n".join(block["text"] for block in blocks if block["type"] == "text")
+    return said, results[-1] if results else None
 
 
 def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
@@ -40,9 +42,8 @@ def error(status: int) -> dict[str, Any]:
 
 
 def whole(reply: Reply) -> dict[str, Any]:
-    content: list[dict[str, Any]] = [{"type": "text", "text": reply.text}]
-    if reply.command is not None:
-        content.append({**_tool_use(reply), "input": {"command": reply.command}})
+    calls = [{**_tool_use(reply, n), "input": _input(c)} for n, c in enumerate(reply.calls)]
+    content: list[dict[str, Any]] = [{"type": "text", "text": reply.text}, *calls]
     return {
         **_message(reply),
         "content": content,
@@ -54,10 +55,10 @@ def whole(reply: Reply) -> dict[str, Any]:
 def stream(reply: Reply, words: Iterator[str]) -> Iterator[dict[str, Any]]:
     yield {"type": "message_start", "message": {**_message(reply), "usage": _usage(reply, 1)}}
     yield from _block(0, {"type": "text", "text": ""}, ("text_delta", "text"), words)
-    if reply.command is not None:
-        arguments = iter([json.dumps({"command": reply.command, "description": "as asked"})])
+    for number, call in enumerate(reply.calls):
         kind = ("input_json_delta", "partial_json")
-        yield from _block(1, {**_tool_use(reply), "input": {}}, kind, arguments)
+        start = {**_tool_use(reply, number), "input": {}}
+        yield from _block(1 + number, start, kind, iter([json.dumps(_input(call))]))
     yield {
         "type": "message_delta",
         "delta": {"stop_reason": _stop_reason(reply), "stop_sequence": None},
@@ -88,12 +89,18 @@ def _message(reply: Reply) -> dict[str, Any]:
     }
 
 
-def _tool_use(reply: Reply) -> dict[str, Any]:
-    return {"type": "tool_use", "id": f"toolu_{reply.number:06}", "name": "Bash"}
+def _tool_use(reply: Reply, number: int) -> dict[str, Any]:
+    name = reply.calls[number].tool
+    name = "Bash" if name == SHELL else name
+    return {"type": "tool_use", "id": f"toolu_{reply.number:06}_{number}", "name": name}
+
+
+def _input(call: Call) -> dict[str, Any]:
+    return {**call.input, "description": "as asked"} if call.tool == SHELL else call.input
 
 
 def _stop_reason(reply: Reply) -> str:
-    return "end_turn" if reply.command is None else "tool_use"
+    return "tool_use" if reply.calls else "end_turn"
 
 
 def _usage(reply: Reply, output_tokens: int) -> dict[str, int]:

@@ -4,10 +4,13 @@ The last line of the prompt that begins with a word of the script says what happ
 
     SAY hello          the model answers "hello"
     RUN echo hi        it runs a shell command, then answers "Done: " and the command's output
+    TOOL Write {…}     it calls this tool with this input, then answers as after RUN
     FAIL 429           every request gets this HTTP error
-    SLOW               it streams a word every 50 ms for two minutes
+    SLOW 40            it streams 40 words, one every 50 ms; without a number, for two minutes
 
-Anything else is answered with "Understood."
+Lines with RUN and TOOL one after another are calls of one answer. What a person tells it beside
+a tool's result is heeded alike; a call that it is told to make again, it makes. Anything else is
+answered with "Understood."
 """
 
 import json
@@ -21,7 +24,6 @@ from typing import Any
 from tests.fakes import messages_api, responses_api
 from tests.fakes.model_script import Reply, reply_to
 
-SLOW_WORDS = 2400
 SLOW_PAUSE = 0.05
 
 APIS = {"/v1/messages": messages_api, "/v1/responses": responses_api}
@@ -94,10 +96,10 @@ class ModelServer:
 
     def words(self, reply: Reply) -> Iterator[str]:
         """The pieces to stream, slowly if the script says so, until the server closes."""
-        if not reply.slow:
+        if not reply.slow_words:
             yield reply.text
             return
-        for number in range(SLOW_WORDS):
+        for number in range(reply.slow_words):
             yield f"word {number} "
             if self._closing.wait(SLOW_PAUSE):
                 return

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.fakes.model_script import Reply
+from tests.fakes.model_script import Call, Reply
 
 ERRORS = {
     400: ("invalid_request_error", "The request is wrong."),
@@ -13,14 +13,17 @@ ERRORS = {
     429: ("rate_limit_exceeded", "Too many requests."),
 }
 
+WAIT = {"yield_time_ms": 10000}
+OUTSIDE = {"sandbox_permissions": "require_escalated", "justification": "It must run outside."}
+
 
 def conversation(body: dict[str, Any]) -> tuple[str, str | None]:
-    """The newest prompt, and the newest tool result if the model is to answer that."""
+    """What was said last, and the tool result that the model is to answer if that came last."""
     items = body["input"]
     prompts = [_text(item["content"]) for item in items if item.get("role") == "user"]
     last = items[-1]
     is_result = str(last.get("type")).endswith("_call_output")
-    return prompts[-1], _text(last["output"]) if is_result else None
+    return ("", _text(last["output"])) if is_result else (prompts[-1], None)
 
 
 def _text(content: Any) -> str:
@@ -61,15 +64,47 @@ def stream(reply: Reply, words: Iterator[str]) -> Iterator[dict[str, Any]]:
 
 
 def _output(reply: Reply, text: str) -> list[dict[str, Any]]:
-    call = {
-        "type": "function_call",
-        "id": f"fc_{reply.number:06}",
-        "call_id": f"call_{reply.number:06}",
-        "name": "exec_command",
-        "arguments": json.dumps({"cmd": reply.command, "yield_time_ms": 10000}),
+    calls = [_function_call(reply, number, call) for number, call in enumerate(reply.calls)]
+    return [_said(reply, text), *calls]
+
+
+def _function_call(reply: Reply, number: int, call: Call) -> dict[str, Any]:
+    name, arguments = _as_codex_calls(call)
+    is_text = isinstance(arguments, str)
+    given = {"input": arguments} if is_text else {"arguments": json.dumps(arguments)}
+    return {
+        "type": "custom_tool_call" if is_text else "function_call",
+        "id": f"fc_{reply.number:06}_{number}",
+        "call_id": f"call_{reply.number:06}_{number}",
+        "name": name,
+        **given,
         "status": "completed",
     }
-    return [_said(reply, text)] + ([call] if reply.command is not None else [])
+
+
+def _as_codex_calls(call: Call) -> tuple[str, Any]:
+    """A call by Codex's own name: that of the shell, and those that it is told to make again."""
+    match call.tool:
+        case "RUN":
+            return "exec_command", {"cmd": call.input["command"], **WAIT}
+        case "Shell":
+            return "exec_command", {"cmd": call.input["command"], **WAIT, **OUTSIDE}
+        case "Patch":
+            return "apply_patch", _patch(call.input["changes"])
+        case "apply_patch":
+            return call.tool, call.input["patch"]
+        case _:
+            return call.tool, call.input
+
+
+def _patch(changes: list[dict[str, Any]]) -> str:
+    """New files only."""
+    added = [
+        f"*** Add File: {change['path']}\n" + "".join(f"+{line}\n" for line in lines)
+        for change in changes
+        for lines in [change["diff"].splitlines()]
+    ]
+    return f"*** Begin Patch\n{''.join(added)}*** End Patch\n"
 
 
 def _said(reply: Reply, text: str) -> dict[str, Any]:

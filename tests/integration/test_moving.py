@@ -18,7 +18,19 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session as Login
 from django.core.management import call_command
 
-from jobs_app.models import DatabaseIdentity, Job, JobAttempt, ProjectTrust, SessionHost, Worker
+from jobs_app.models import (
+    DatabaseIdentity,
+    Job,
+    JobAttempt,
+    JobDraft,
+    JobOptions,
+    JobRequest,
+    JobSteer,
+    ProjectTrust,
+    SessionHost,
+    SessionOptions,
+    Worker,
+)
 from sessions_app.models import Session, SessionMessage
 from tests.postgres import server_url, with_database
 
@@ -54,8 +66,8 @@ def full(session):
     visit = {"username": TEXT, "ip_address": "::1", "user_agent": "a", "path_info": "/"}
     AccessLog.objects.create(**visit)
     AccessFailureLog.objects.create(**visit)
-    attempt = AccessAttempt.objects.create(**visit, failures_since_start=2**31 - 1)
-    AccessAttemptExpiration.objects.create(access_attempt=attempt, expires_at=MOMENT)
+    guessed = AccessAttempt.objects.create(**visit, failures_since_start=2**31 - 1)
+    AccessAttemptExpiration.objects.create(access_attempt=guessed, expires_at=MOMENT)
     Session.objects.filter(pk=session.pk).update(
         name=TEXT,
         context=TEXT,
@@ -74,7 +86,7 @@ def full(session):
         next_retry_at=MOMENT,
         error=TEXT,
     )
-    JobAttempt.objects.create(
+    attempt = JobAttempt.objects.create(
         job=job,
         session=session,
         number=2**31 - 1,
@@ -90,6 +102,23 @@ def full(session):
         started_at=MOMENT,
         finished_at=MOMENT,
     )
+    JobRequest.objects.create(
+        attempt=attempt,
+        job=job,
+        session=session,
+        kind="permission",
+        tool=TEXT,
+        content_data=EVENT,
+        answer={"decision": "deny", "why": TEXT},
+        answered_by=TEXT,
+        answered_at=MOMENT,
+        closed_at=MOMENT,
+        closed_why="answered",
+    )
+    JobSteer.objects.create(job=job, session=session, text=TEXT, told_by=TEXT, read_at=MOMENT)
+    JobDraft.objects.create(attempt=attempt, session=session, text=TEXT, updated_at=MOMENT)
+    SessionOptions.objects.create(session=session, approvals="ask", model=TEXT, effort="high")
+    JobOptions.objects.create(job=job, approvals="deny")
     Worker.objects.create(host="h", pid=1, version="1", concurrency=1, heartbeat_at=MOMENT)
     SessionHost.objects.create(session=session, host=TEXT)
     ProjectTrust.objects.create(path=TEXT, trusted_by=TEXT, trusted_at=MOMENT)

@@ -82,6 +82,15 @@ CASCADES = {
     ("job_attempts", "job_id", "job_queue"),
     ("job_attempts", "session_id", "sessions"),
     ("session_hosts", "session_id", "sessions"),
+    ("session_options", "session_id", "sessions"),
+    ("job_options", "job_id", "job_queue"),
+    ("job_requests", "attempt_id", "job_attempts"),
+    ("job_requests", "job_id", "job_queue"),
+    ("job_requests", "session_id", "sessions"),
+    ("job_steers", "job_id", "job_queue"),
+    ("job_steers", "session_id", "sessions"),
+    ("job_drafts", "attempt_id", "job_attempts"),
+    ("job_drafts", "session_id", "sessions"),
 }
 
 # What each database calls the schema's types.

@@ -42,14 +42,19 @@ class Recorded:
 
 
 async def start(directory, argv, stdin=b"", run_id=RUN_ID, **options) -> Recorded:
-    return attached(spawned(directory, argv, stdin, run_id), **options)
+    """A process that has got `stdin` and no more."""
+    recorded = attached(spawned(directory, argv, run_id), **options)
+    recorded.process.write(stdin)
+    recorded.process.close_input()
+    return recorded
 
 
-def spawned(directory, argv, stdin=b"", run_id=RUN_ID, **options) -> Spawned:
+def spawned(directory, argv, run_id=RUN_ID, *, input_outlives_us=False, **options) -> Spawned:
     environment = {"PATH": os.environ["PATH"], RUN_MARKER: run_id}
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        return spawn(Command(argv, environment, stdin), handle, run_id, **options)
+        command = Command(argv, environment, input_outlives_us)
+        return spawn(command, handle, run_id, **options)
     finally:
         os.close(handle)
 

@@ -26,8 +26,10 @@ class Prompt:
         self.job = site.submit(self.session, directive(env_dump=str(self.seen)))
 
     def arguments(self) -> list[str]:
+        """Of its command line, and of the conversation that it was to open."""
         self.site.drain()
-        return json.loads(self.seen.read_text())["argv"]
+        seen = json.loads(self.seen.read_text())
+        return [*seen["argv"], json.dumps(seen.get("thread"))]
 
 
 @pytest.mark.parametrize(

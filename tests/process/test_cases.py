@@ -111,7 +111,10 @@ def test_a_reported_success_completes_its_job_at_the_first_attempt(ran, name):
     case = ran[name]
     assert (case.job["status"], case.job["attempts"]) == ("completed", 1)
     assert (case.attempt["outcome"], case.attempt["exit_code"]) == ("succeeded", 0)
-    assert case.told() == []
+    told = case.told()
+    if name.startswith("cx_"):  # these stand in for a Codex that is too old to be talked with
+        assert "install 0.169.0 or newer" in told.pop()
+    assert told == []
     assert not case.session["is_working"]
 
 

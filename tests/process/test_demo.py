@@ -1,4 +1,4 @@
-"""The demo agent: truthful work in a sample project, in both protocols."""
+"""The demo agent: truthful work in a sample project, in all protocols of both tools."""
 
 import json
 import os
@@ -221,6 +221,40 @@ def test_the_sample_project_needs_no_git(tmp_path, monkeypatch):
     project.create(tmp_path / "sample")
     assert (tmp_path / "sample" / "tea.py").is_file()
     assert not (tmp_path / "sample" / ".git").exists()
+
+
+@TOOLS
+def test_nobody_is_asked_where_that_is_refused(demo, sample, tool):
+    before = contents(sample)
+    prompt = "Write notes."
+    if tool == "claude":
+        said = {"type": "user", "message": {"role": "user", "content": prompt}}
+        _, events, _ = demo.run(tool, json.dumps(said) + "\n", "--input-format=stream-json")
+    else:
+        events = run_server(demo, prompt, "never")
+    assert not [event for event in events if event.get("type") == "control_request"]
+    assert not [event for event in events if "method" in event and "id" in event]
+    assert "nobody can be asked" in json_texts(events)
+    assert contents(sample) == before
+
+
+def run_server(demo, prompt: str, policy: str) -> list[dict]:
+    """One turn of the app-server, to its end."""
+    calls = [
+        {"id": 1, "method": "initialize"},
+        {"method": "initialized"},
+        {"id": 2, "method": "thread/start", "params": {"approvalPolicy": policy}},
+        {"id": 3, "method": "turn/start", "params": {"input": [{"type": "text", "text": prompt}]}},
+    ]
+    events: list[dict] = []
+    with demo.start("codex", "app-server") as process:
+        process.stdin.write("".join(json.dumps(call) + "\n" for call in calls))
+        process.stdin.flush()
+        while not events or events[-1].get("method") != "turn/completed":
+            events.append(json.loads(process.stdout.readline()))
+        process.stdin.close()
+    assert process.returncode == 0
+    return events
 
 
 def files_of(directory) -> list[Path]:

@@ -1,20 +1,23 @@
 """The real command-line tools, started as an agent says, against a model server of ours."""
 
+import base64
 import json
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from unittest import mock
 
 import pytest
 
 from jobs_app.agents import AGENTS, Agent
-from jobs_app.agents.base import Turn
+from jobs_app.agents.base import CloseInput, Driver, Effect, Image, Launch, Send, Turn
 from jobs_app.outcomes import Outcome, Verdict
 from sessions_app.ids import new_id
 from sessions_app.providers import PROVIDERS, events
@@ -22,6 +25,12 @@ from tests.fakes import real_clis
 from tests.fakes.model_server import ModelServer
 
 TIMEOUT = 60.0
+DOT = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
+    "AAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+"""A picture of one pixel, as PNG."""
+
 UNKNOWN_CONVERSATION = "01a206e5-b45b-7a70-8d0d-272b1d2d7f4b"
 
 
@@ -54,34 +63,39 @@ class Host:
         return AGENTS[self.provider]
 
     def run(self, prompt: str, **fields: Any) -> Run:
-        return self._read(prompt, lambda process: None, **fields)
+        return self._talk(prompt, lambda process: None, **fields)
 
     def interrupt(self, prompt: str) -> Run:
         """Send SIGINT when the model was asked."""
 
         def when_asked(process: subprocess.Popen[bytes]) -> None:
             deadline = time.monotonic() + TIMEOUT
-            while not self.server.prompts:
-                assert time.monotonic() < deadline, "the model was never asked"
+            while not self.server.prompts and time.monotonic() < deadline:
                 time.sleep(0.02)
             process.send_signal(signal.SIGINT)
 
-        return self._read(prompt, when_asked)
+        return self._talk(prompt, when_asked)
 
-    def _read(
-        self,
-        prompt: str,
-        meanwhile: Callable[[subprocess.Popen[bytes]], None],
-        **fields: Any,
+    def _talk(
+        self, prompt: str, meanwhile: Callable[[subprocess.Popen[bytes]], None], **fields: Any
     ) -> Run:
         turn = self._turn(prompt, **fields)
-        with self._start(turn) as process:
+        with mock.patch.dict(os.environ, self.environment, clear=True):
+            launch = self.agent.launch(turn)
+        errors = Path(turn.private_directory) / "stderr"
+        with errors.open("wb") as stderr, self._start(launch, turn, stderr) as process:
+            killer = threading.Timer(TIMEOUT, process.kill)
+            beside = threading.Thread(target=meanwhile, args=(process,))
+            for each in (killer, beside):
+                each.start()
+            talk = Talk(launch.driver, process)
             try:
-                meanwhile(process)
-                stdout, stderr = process.communicate(timeout=TIMEOUT)
+                talk.listen()
             finally:
                 process.kill()
-        return self._judge(turn, stdout, process.returncode, stderr.decode(errors="replace"))
+                killer.cancel()
+            beside.join()
+        return self._judge(talk, errors.read_text(errors="replace"))
 
     def _turn(self, prompt: str, **fields: Any) -> Turn:
         attempt_id = new_id()  # unique, as in life: the processes of a run are found by it
@@ -90,36 +104,56 @@ class Host:
         known = {"project_path": str(self.project), "private_directory": str(private), **fields}
         return Turn(attempt_id, prompt, **known)
 
-    def _start(self, turn: Turn) -> subprocess.Popen[bytes]:
-        with mock.patch.dict(os.environ, self.environment, clear=True):
-            command = self.agent.launch(turn)
-        input_file = Path(turn.private_directory) / "stdin"
-        input_file.write_bytes(command.stdin)
-        with input_file.open("rb") as stdin:
-            return subprocess.Popen(
-                command.argv,
-                env=dict(command.environment),
-                cwd=turn.project_path,
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
+    def _start(self, launch: Launch, turn: Turn, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            launch.command.argv,
+            env=dict(launch.command.environment),
+            cwd=turn.project_path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+        )
 
     @property
     def environment(self) -> dict[str, str]:
         return real_clis.environment(self.home, self.server.url)
 
-    def _judge(self, turn: Turn, stdout: bytes, exit_code: int, stderr: str) -> Run:
-        provider, observer = PROVIDERS[self.provider], self.agent.observer(turn)
+    def _judge(self, talk: "Talk", stderr: str) -> Run:
+        provider = PROVIDERS[self.provider]
         meter = provider.meter(self.usage)
-        seen = [events.read_line(line).data for line in stdout.split(b"\n") if line]
-        for data in seen:
-            observer.observe(data)
+        for data in talk.seen:
             meter.count(data)
         self.usage = meter.raw
-        names = [name for name in map(provider.conversation_id, seen) if name]
-        verdict = observer.verdict(exit_code, stderr)
-        return Run(verdict, seen, names[-1] if names else None, meter.usage.total)
+        names = [name for name in map(provider.conversation_id, talk.seen) if name]
+        verdict = talk.driver.verdict(talk.process.returncode, stderr)
+        return Run(verdict, talk.seen, names[-1] if names else None, meter.usage.total)
+
+
+class Talk:
+    """Does what a driver wants done, with nobody to be asked, until the tool has exited."""
+
+    def __init__(self, driver: Driver, process: subprocess.Popen[bytes]) -> None:
+        self.driver = driver
+        self.process = process
+        self.seen: list[dict[str, Any]] = []
+
+    def listen(self) -> None:
+        self._perform(self.driver.begin())
+        for raw in self.process.stdout:
+            line = events.read_line(raw.rstrip(b"\n"))
+            self.seen.append(line.data)
+            self._perform(self.driver.observe(line.data, line.raw))
+        self.process.wait()
+
+    def _perform(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            with suppress(BrokenPipeError, ValueError):  # it has exited, or wants no more
+                match effect:
+                    case Send(data):
+                        self.process.stdin.write(data)
+                        self.process.stdin.flush()
+                    case CloseInput():
+                        self.process.stdin.close()
 
 
 @pytest.fixture
@@ -177,6 +211,30 @@ def test_a_conversation_goes_on(host):
     assert second.tokens == host.server.served.total - before
 
 
+def test_conversations_of_claude_in_plain_text_and_ours_go_on_in_each_other(claude):
+    began = _in_plain_text(claude, "SAY the first answer")
+    ours = claude.run("SAY the second answer", resume=began)
+    assert ours.verdict == Verdict(Outcome.SUCCEEDED)
+    assert "the first answer" in claude.server.prompts[-1].text
+    assert _in_plain_text(claude, "SAY the third answer", f"--resume={began}") == began
+    assert "the second answer" in claude.server.prompts[-1].text
+
+
+def _in_plain_text(claude: Host, prompt: str, *options: str) -> str:
+    """As people use it, and PokéCode did once; returns the conversation's id."""
+    claude.home.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [real_clis.claude(), "-p", "--output-format=json", *options],
+        input=prompt.encode(),
+        capture_output=True,
+        env=claude.environment,
+        cwd=claude.project,
+        check=True,
+        timeout=TIMEOUT,
+    )
+    return json.loads(done.stdout)["session_id"]
+
+
 def test_a_conversation_that_is_unknown_fails_for_good(host):
     verdict = host.run("SAY hello", resume=UNKNOWN_CONVERSATION).verdict
     assert (verdict.outcome, verdict.permanent) == (Outcome.FAILED, True)
@@ -216,6 +274,15 @@ def test_an_interrupted_run_is_no_success(host):
 def test_context_reaches_the_model(host):
     host.run("SAY hello", context="Answer like a pirate.")
     assert "Answer like a pirate." in host.server.prompts[0].text
+
+
+def test_a_picture_and_the_effort_reach_the_model_of_codex(codex, tmp_path):
+    picture = tmp_path / "dot.png"
+    picture.write_bytes(base64.b64decode(DOT))
+    codex.run("SAY hello", images=[Image(str(picture), "image/png")], effort="high")
+    body = codex.server.prompts[0].body
+    assert body["reasoning"]["effort"] == "high"
+    assert "data:image/png;base64," in codex.server.prompts[0].text
 
 
 def test_a_leading_slash_reaches_the_model(host):

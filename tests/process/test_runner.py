@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import stat
+import sys
 import time
 
 import pytest
@@ -185,8 +186,11 @@ def test_a_process_may_be_spawned_in_a_thread_and_end_before_it_is_watched(proje
 def test_many_threads_may_spawn_at_once(project):
     async def one(number):
         argv = ["sh", "-c", f"cat; exit {number}"]
-        found = await asyncio.to_thread(spawned, project, argv, b"in\n", f"run-{number}")
-        return await attached(found).end()
+        found = await asyncio.to_thread(spawned, project, argv, f"run-{number}")
+        recorded = attached(found)
+        recorded.process.write(b"in\n")
+        recorded.process.close_input()
+        return await recorded.end()
 
     async def scenario():
         return await asyncio.gather(*map(one, range(50)))
@@ -195,15 +199,65 @@ def test_many_threads_may_spawn_at_once(project):
         assert (ended.exit_code, ended.lines) == (number, [(b"in", False)])
 
 
-def test_held_input_comes_when_it_is_sent(project):
+def test_input_comes_when_it_is_written_and_ends_when_it_is_closed(project):
     async def scenario():
-        recorded = await start(project, ["cat"], b"later\n", hold_input=True)
-        was_empty = not recorded.lines
-        recorded.process.send_input()
-        return was_empty, await recorded.end()
+        recorded = attached(spawned(project, ["cat"]))
+        recorded.process.write(b"first\n")
+        await recorded.first_line()
+        recorded.process.write(b"second\n")
+        recorded.process.close_input()
+        return await recorded.end()
 
-    was_empty, ended = asyncio.run(scenario())
-    assert (was_empty, ended.lines) == (True, [(b"later", False)])
+    ended = asyncio.run(scenario())
+    assert ended.lines == [(b"first", False), (b"second", False)]
+
+
+def test_input_of_any_size_waits_for_a_tool_that_does_not_read_and_holds_nothing_up(project):
+    async def scenario():
+        script = "while [ ! -e go ]; do sleep 0.01; done; wc -c"
+        busy = attached(spawned(project, ["sh", "-c", script]))
+        began = time.monotonic()
+        for _ in range(20):
+            busy.process.write(b"x" * MIB)
+        seconds = time.monotonic() - began
+        other = await start(project, ["cat"], b"in\n", run_id="run-other")
+        assert (await other.end()).lines == [(b"in", False)]
+        busy.process.close_input()
+        (project / "go").touch()
+        return seconds, await busy.end()
+
+    seconds, ended = asyncio.run(scenario())
+    assert ended.lines == [(str(20 * MIB).encode(), False)]
+    assert seconds < 2
+
+
+ENDLESS = "import sys; print('ready', flush=True); sys.stdin.read(); print('end of input')"
+
+
+def test_input_that_outlives_us_has_no_end_and_other_ones_end(project, tmp_path):
+    """The writing end is ours alone: agents that start at the same time do not inherit it."""
+
+    async def scenario():
+        waiting = attached(
+            spawned(project, [sys.executable, "-c", ENDLESS], "run-waiting", input_outlives_us=True)
+        )
+        plain = attached(spawned(project, [sys.executable, "-c", ENDLESS], "run-plain"))
+        await waiting.first_line()
+        await plain.first_line()
+        later = attached(spawned(project, ["sleep", "1000"], "run-later"))
+        for recorded in (waiting, plain):
+            recorded.process.close_input()
+        ended = await plain.end()
+        await asyncio.sleep(0.2)  # time in which the end of the input would be seen
+        seen = list(waiting.lines)
+        for recorded in (waiting, later):
+            recorded.process.stop(0)
+            await recorded.end()
+        return ended.lines, seen
+
+    ended, seen = asyncio.run(scenario())
+    assert ended == [(b"ready", False), (b"end of input", False)]
+    assert seen == [(b"ready", False)]
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o027])

@@ -32,27 +32,36 @@ def _demo_jobs(home: Path) -> list[str]:
         return [status for (status,) in link.execute("SELECT status FROM job_queue")]
 
 
+def _asked(home: Path) -> list[str]:
+    """The kinds of what the demo's agents ask and nobody has answered."""
+    path = home / ".local/share/pokecode/demo/pokecode.sqlite3"
+    query = "SELECT kind FROM job_requests WHERE answered_at IS NULL AND closed_at IS NULL"
+    with closing(sqlite3.connect(path, timeout=30)) as link:
+        return [kind for (kind,) in link.execute(query)]
+
+
 def _log_levels(up: Up) -> set[str]:
     lines = [line for line in up.text().splitlines() if line.startswith("{")]
     return {json.loads(line)["level"] for line in lines}
 
 
-def test_a_demo_runs_its_prompts_ends_with_ctrl_c_and_keeps_its_data(home):
+def test_a_demo_runs_its_prompts_asks_ends_with_ctrl_c_and_keeps_its_data(home):
     with Up(home, "--demo").wait_until_ready() as up:
         assert up.get("/health/ready") == "ok\n"
         visitor = up.log_in()
         assert "Claude Code demo" in up.get("/admin/sessions_app/session/", visitor)
         assert "demo agent stands in" in up.text()
         assert "set POKECODE_DATA_DIR to this directory" in up.text()
-        wait_for(lambda: set(_demo_jobs(home)) == {"completed"}, 90, up.text())
+        wait_for(lambda: _asked(home) == ["question", "question"], 90, up.text())
+        assert sorted(_demo_jobs(home)) == ["completed", "processing", "processing"]
         assert "completed" in up.get("/admin/jobs_app/job/", visitor)
         assert up.stop(signal.SIGINT) < SOON
         assert up.family() == []
         assert _log_levels(up) == {"info"}
-    ended = _demo_jobs(home)
+    assert sorted(ended := _demo_jobs(home)) == ["completed", "pending", "pending"]
     with Up(home, "--demo").wait_until_ready() as again:
         assert "password" not in again.text()
-        assert _demo_jobs(home) == ended
+        assert (_demo_jobs(home), _asked(home)) == (ended, ["question", "question"])
         assert again.stop(signal.SIGTERM) < SOON
         assert again.family() == []
 

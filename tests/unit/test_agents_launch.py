@@ -1,11 +1,14 @@
 """The command lines, environments and inputs that agents are started with."""
 
+import json
 import os
 import re
 import stat
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -15,9 +18,10 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from jobs_app.agents import AGENTS, find
-from jobs_app.agents.base import Turn
+from jobs_app.agents.base import CloseInput, Decision, Effect, Image, Launch, Send, Turn
 from jobs_app.agents.instructions import LIMIT
 from jobs_app.processes.spawning import Command
+from sessions_app.providers import Asked
 
 CONVERSATION = "b460a70d-ee45-424a-ba3b-e32f7e97cbdf"
 
@@ -27,10 +31,35 @@ COMMANDS = {
 }
 
 
-def launch(provider: str, **fields) -> Command:
+def launched(provider: str, **fields) -> Launch:
     known = {"attempt_id": "attempt-1", "prompt": "Do it", "project_path": "/nowhere", **fields}
     with override_settings(**COMMANDS):
         return AGENTS[provider].launch(Turn(**known))
+
+
+def launch(provider: str, **fields) -> Command:
+    return launched(provider, **fields).command
+
+
+def said(provider: str, **fields) -> str:
+    """What the tool is given as the prompt."""
+    driver = launched(provider, **fields).driver
+    if provider == "claude-code":
+        return sent(driver.begin())["message"]["content"]
+    opened = {"thread": {"id": CONVERSATION}}
+    request = sent(driver.begin())
+    for result in ({}, opened):
+        answer = {"id": request["id"], "result": result}
+        request = sent(driver.observe(answer, json.dumps(answer)))
+    [text] = request["params"]["input"]
+    return text["text"]
+
+
+def sent(effects: Sequence[Effect]) -> dict[str, Any]:
+    """The last line that the tool is sent."""
+    *_, effect = effects
+    assert isinstance(effect, Send)
+    return json.loads(effect.data)
 
 
 def options(provider: str, **fields) -> list[str]:
@@ -45,9 +74,9 @@ def private(tmp_path: Path) -> str:
     return str(directory)
 
 
-def system_prompt(launched: Command) -> str:
+def system_prompt(command: Command) -> str:
     flag = "--append-system-prompt-file="
-    files = [word.removeprefix(flag) for word in launched.argv if word.startswith(flag)]
+    files = [word.removeprefix(flag) for word in command.argv if word.startswith(flag)]
     return Path(files[0]).read_text() if files else ""
 
 
@@ -59,18 +88,69 @@ def test_claude_starts_a_conversation_with_safe_defaults():
         "--permission-mode=acceptEdits",
         "--setting-sources=user",
         "--strict-mcp-config",
+        "--input-format=stream-json",
+        "--include-partial-messages",
     ]
 
 
 def test_claude_gets_model_tools_and_conversation():
-    words = options(
-        "claude-code", model="opus", allowed_tools=["Read", "Bash(npm test:*)"], resume=CONVERSATION
-    )
-    assert words[-3:] == [
+    tools = ["Read", "Bash(npm test:*)"]
+    asked = {"model": "opus", "effort": "high", "allowed_tools": tools, "resume": CONVERSATION}
+    assert {
         "--model=opus",
+        "--effort=high",
         "--allowedTools=Read,Bash(npm test:*)",
         f"--resume={CONVERSATION}",
-    ]
+    } <= set(options("claude-code", **asked))
+
+
+def test_claude_asks_only_where_a_person_is_asked():
+    assert "--permission-prompt-tool=stdio" in options("claude-code", asks=True)
+    assert "--permission-prompt-tool=stdio" not in options("claude-code")
+
+
+def test_claude_goes_on_in_the_way_in_which_its_plan_was_approved():
+    plan = Decision(Asked("1", "plan", "ExitPlanMode"), {"decision": "allow", "mode": "default"})
+    assert "--permission-mode=default" in options("claude-code", decisions=[plan])
+
+
+@pytest.mark.parametrize(
+    ("printed", "is_old"),
+    [
+        ("2.1.218 (Claude Code)", True),
+        ("1.0.128 (Claude Code)", True),
+        ("2.1.219 (Claude Code)", False),
+        ("10.0.0 (Claude Code)", False),
+        ("2.0.0 (a tool of one's own)", False),
+        ("", False),
+    ],
+)
+def test_a_claude_too_old_to_be_talked_to_runs_one_way(printed, is_old, tmp_path, settings):
+    program = _program(tmp_path / "claude", f"[ $1 = --version ] && echo '{printed}'\n")
+    settings.POKECODE_CLAUDE_COMMAND = [str(program)]
+    old = AGENTS["claude-code"].launch(Turn("attempt", "/cost", "/nowhere", asks=True))
+    assert ("--input-format=stream-json" not in old.command.argv) == is_old
+    assert ("--permission-prompt-tool=stdio" not in old.command.argv) == is_old
+    assert (old.driver.begin() == [Send(b"\n/cost"), CloseInput()]) == is_old
+    old.driver.observe({"type": "result", "subtype": "success", "is_error": False}, "")
+    note = old.driver.verdict(0, "").note
+    assert ("update it to 2.1.219 or newer." in (note or "")) == is_old
+
+
+def test_a_claude_too_old_to_be_talked_to_takes_no_images(tmp_path, settings):
+    program = _program(tmp_path / "claude", "echo '2.1.218 (Claude Code)'\n")
+    settings.POKECODE_CLAUDE_COMMAND = [str(program)]
+    turn = Turn("attempt", "Look", "/nowhere", images=[Image("/nowhere/a.png", "image/png")])
+    with pytest.raises(ValidationError, match=r"too old for images: update it to 2\.1\.219"):
+        AGENTS["claude-code"].launch(turn)
+
+
+def test_the_version_of_claude_is_asked_for_once(tmp_path, settings):
+    program = _program(tmp_path / "claude", f"echo x >> {tmp_path}/asked\n")
+    settings.POKECODE_CLAUDE_COMMAND = [str(program)]
+    for _ in range(2):
+        AGENTS["claude-code"].launch(Turn("attempt", "Do it", "/nowhere"))
+    assert (tmp_path / "asked").read_text() == "x\n"
 
 
 def test_claude_reads_the_settings_of_a_trusted_project():
@@ -78,26 +158,57 @@ def test_claude_reads_the_settings_of_a_trusted_project():
     assert not [word for word in words if word.startswith(("--setting-sources", "--strict"))]
 
 
-def test_codex_starts_a_conversation_with_safe_defaults():
-    words = options("codex-cli", model="gpt-6")
-    assert words[0] == "exec"
-    assert {"--json", "--sandbox=workspace-write", "--model=gpt-6"} <= set(words)
+def test_codex_is_started_as_a_server_that_looks_for_nothing_elsewhere():
+    words = options("codex-cli")
+    assert words[0] == "app-server"
     assert {"--disable=plugins", "--disable=unbounded_connection_retries"} <= set(words)
-    assert words[-1] == "-"
+
+
+def test_codex_may_ask_questions_only_where_a_person_is_asked():
+    questions = "--config=features.default_mode_request_user_input=true"
+    assert questions in options("codex-cli", asks=True)
+    assert questions not in options("codex-cli")
+
+
+OLD_CODEX = (
+    "[ $1 = --version ] && echo codex-cli 0.168.9",
+    "[ $1 = app-server ] && exit 1",
+)
+
+
+@pytest.mark.parametrize("script", OLD_CODEX)
+def test_a_codex_too_old_to_be_talked_to_runs_one_way_and_says_so(script, tmp_path, settings):
+    settings.POKECODE_CODEX_COMMAND = [str(_program(tmp_path / "codex", f"{script}\n"))]
+    turn = Turn("attempt", "Do it", "/nowhere", model="gpt-6", resume=CONVERSATION, asks=True)
+    old = AGENTS["codex-cli"].launch(turn)
+    words = old.command.argv[1:]
+    assert words[0] == "exec"
+    assert {"--json", "--model=gpt-6"} <= set(words)
+    # A conversation forgets its sandbox, and it must be named before.
+    assert words.index("--sandbox=workspace-write") < words.index("resume")
+    assert words[-3:] == ["resume", CONVERSATION, "-"]
+    assert old.driver.begin() == [Send(b"Do it"), CloseInput()]
+    for event in (
+        {"type": "thread.started", "thread_id": CONVERSATION},
+        {"type": "turn.completed"},
+    ):
+        old.driver.observe(event, "")
+    assert "install 0.169.0 or newer" in (old.driver.verdict(0, "").note or "")
+
+
+@pytest.mark.parametrize("told", ["codex-cli 0.169.0", "codex-cli 1.0.0-alpha.2", ""])
+def test_any_other_codex_is_talked_with(told, tmp_path, settings):
+    program = _program(tmp_path / "codex", f"[ $1 = --version ] && echo '{told}'; exit 0\n")
+    settings.POKECODE_CODEX_COMMAND = [str(program)]
+    assert "app-server" in AGENTS["codex-cli"].launch(Turn("a", "Do it", "/nowhere")).command.argv
 
 
 @pytest.mark.parametrize("trusted", [False, True])
 def test_codex_gets_a_repository_s_filters_blanked_until_it_is_trusted(git_project, trusted):
     config = git_project / ".git/config"
     config.write_text(f'{config.read_text()}[filter "x"]\n\tclean = evil\n')
-    launched = launch("codex-cli", project_path=str(git_project), trusted=trusted)
-    assert ("filter.x.clean" in launched.environment.values()) != trusted
-
-
-def test_codex_names_the_sandbox_before_it_resumes():
-    words = options("codex-cli", resume=CONVERSATION)
-    assert words[-3:] == ["resume", CONVERSATION, "-"]
-    assert words.index("--sandbox=workspace-write") < words.index("resume")
+    command = launch("codex-cli", project_path=str(git_project), trusted=trusted)
+    assert ("filter.x.clean" in command.environment.values()) != trusted
 
 
 @pytest.mark.parametrize("trusted", [True, False])
@@ -115,14 +226,14 @@ def test_codex_gets_the_trust_as_toml_for_any_path(name, trusted):
 
 @pytest.mark.parametrize("provider", AGENTS)
 def test_the_prompt_goes_to_standard_input_and_never_to_argv(provider):
-    launched = launch(provider, prompt="--help me, sécret")
-    assert launched.stdin == "--help me, sécret".encode()
-    assert not [word for word in launched.argv if "help me" in word]
+    assert said(provider, prompt="--help me, sécret") == "--help me, sécret"
+    words = launch(provider, prompt="--help me, sécret").argv
+    assert not [word for word in words if "help me" in word]
 
 
 def test_a_leading_slash_is_no_command_of_claude():
-    assert launch("claude-code", prompt="/cost").stdin == b"\n/cost"
-    assert launch("codex-cli", prompt="/cost").stdin == b"/cost"
+    assert said("claude-code", prompt="/cost") == "\n/cost"
+    assert said("codex-cli", prompt="/cost") == "/cost"
 
 
 @pytest.mark.parametrize("provider", AGENTS)
@@ -143,16 +254,16 @@ def test_what_the_worker_sets_wins_over_our_defaults(monkeypatch):
 
 
 def test_context_reaches_claude_in_a_private_file(private):
-    launched = launch("claude-code", context="Speak French.", private_directory=private)
-    assert "Speak French." in system_prompt(launched)
+    command = launch("claude-code", context="Speak French.", private_directory=private)
+    assert "Speak French." in system_prompt(command)
     [file] = Path(private).iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_context_goes_before_the_first_prompt_of_a_codex_conversation():
-    first = launch("codex-cli", context="Speak French.").stdin.decode()
+    first = said("codex-cli", context="Speak French.")
     assert first.index("Speak French.") < first.index("Do it")
-    assert launch("codex-cli", context="Speak French.", resume=CONVERSATION).stdin == b"Do it"
+    assert said("codex-cli", context="Speak French.", resume=CONVERSATION) == "Do it"
 
 
 def test_instructions_of_an_untrusted_project_are_still_read(project, private):
@@ -160,9 +271,9 @@ def test_instructions_of_an_untrusted_project_are_still_read(project, private):
     (project / "AGENTS.md").write_text("Use spaces.")
     known = {"project_path": str(project), "private_directory": private}
     assert "Use tabs." in system_prompt(launch("claude-code", **known))
-    assert b"Use spaces." in launch("codex-cli", **known).stdin
+    assert "Use spaces." in said("codex-cli", **known)
     assert not system_prompt(launch("claude-code", **known, trusted=True))
-    assert launch("codex-cli", **known, trusted=True).stdin == b"Do it"
+    assert said("codex-cli", **known, trusted=True) == "Do it"
 
 
 def test_instructions_may_not_lead_out_of_the_project(project, tmp_path, private):
@@ -171,20 +282,20 @@ def test_instructions_may_not_lead_out_of_the_project(project, tmp_path, private
     os.mkfifo(project / "AGENTS.md")
     known = {"project_path": str(project), "private_directory": private}
     assert not system_prompt(launch("claude-code", **known))
-    assert launch("codex-cli", **known).stdin == b"Do it"
+    assert said("codex-cli", **known) == "Do it"
 
 
 def test_a_symlink_inside_the_project_is_followed(project, private):
     (project / "notes.md").write_text("Use tabs.")
     (project / "CLAUDE.md").symlink_to("notes.md")
-    launched = launch("claude-code", project_path=str(project), private_directory=private)
-    assert "Use tabs." in system_prompt(launched)
+    command = launch("claude-code", project_path=str(project), private_directory=private)
+    assert "Use tabs." in system_prompt(command)
 
 
 def test_huge_instructions_are_cut_and_say_so(project, private):
     (project / "CLAUDE.md").write_bytes(b"\xff" + b"x" * (LIMIT + 1))
-    launched = launch("claude-code", project_path=str(project), private_directory=private)
-    text = system_prompt(launched)
+    command = launch("claude-code", project_path=str(project), private_directory=private)
+    text = system_prompt(command)
     assert len(text) < LIMIT + 200
     assert text.endswith(f"(cut after {LIMIT} bytes)")
 
@@ -248,8 +359,8 @@ def test_a_program_of_the_project_is_not_run(project, tmp_path, monkeypatch, set
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"bin:.:{os.environ['PATH']}")
     settings.POKECODE_CLAUDE_COMMAND = ["claude"]
-    launched = AGENTS["claude-code"].launch(Turn("attempt", "Do it", str(project)))
-    assert launched.argv[0] == str(tmp_path / "bin" / "claude")
+    command = AGENTS["claude-code"].launch(Turn("attempt", "Do it", str(project))).command
+    assert command.argv[0] == str(tmp_path / "bin" / "claude")
 
 
 @pytest.mark.parametrize("place", ["codex-linux-x64", "codex/node_modules/@openai/codex-linux-x64"])
@@ -259,12 +370,12 @@ def test_codex_runs_without_the_wrapper_of_npm(place, tmp_path, settings):
     native = _program(packages / place / "vendor" / "x86_64-unknown-linux-musl" / "bin" / "codex")
     (tmp_path / "codex").symlink_to(wrapper)
     settings.POKECODE_CODEX_COMMAND = [str(tmp_path / "codex")]
-    launched = AGENTS["codex-cli"].launch(Turn("attempt", "Do it", "/nowhere"))
-    assert launched.argv[0] == str(native)
+    command = AGENTS["codex-cli"].launch(Turn("attempt", "Do it", "/nowhere")).command
+    assert command.argv[0] == str(native)
 
 
-def _program(path: Path) -> Path:
+def _program(path: Path, script: str = "") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("#!/bin/sh\n")
+    path.write_text(f"#!/bin/sh\n{script}")
     path.chmod(0o755)
     return path

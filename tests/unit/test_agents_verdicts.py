@@ -10,9 +10,16 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from jobs_app.agents import AGENTS
-from jobs_app.agents.base import Denials, Turn
+from jobs_app.agents.base import Denials, OneWay, Turn
+from jobs_app.agents.claude.talk import ClaudeDriver
+from jobs_app.agents.codex.judge import CodexObserver
 from jobs_app.outcomes import Outcome, Verdict
 from sessions_app.providers import events
+
+DRIVERS = {
+    "claude-code": ClaudeDriver,
+    "codex-cli": lambda turn: OneWay(CodexObserver(turn), turn.prompt),
+}
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings"
 
@@ -77,10 +84,10 @@ def error(verdict: Verdict) -> str:
 
 
 def judge(provider: str, seen: list[dict], exit_code: int, stderr: str = "", **fields) -> Verdict:
-    observer = AGENTS[provider].observer(Turn("attempt", "Do it", "/project", **fields))
+    driver = DRIVERS[provider](Turn("attempt", "Do it", "/project", **fields))
     for data in seen:
-        observer.observe(data)
-    return observer.verdict(exit_code, stderr)
+        driver.observe(data, json.dumps(data))
+    return driver.verdict(exit_code, stderr)
 
 
 def recorded(case: str) -> Verdict:
@@ -321,19 +328,19 @@ def test_a_call_that_a_hook_put_off_is_named_and_no_success():
 
 
 def test_an_agent_is_expected_to_exit_only_once_nothing_of_it_goes_on():
-    observer = AGENTS["claude-code"].observer(Turn("attempt", "Do it", "/project"))
+    driver = ClaudeDriver(Turn("attempt", "Do it", "/project"))
     changed = {"type": "system", "subtype": "background_tasks_changed"}
     for data, is_over in (
         ({"type": "system", "subtype": "init"}, False),
         ({**changed, "tasks": [{"task_id": "b1"}]}, False),
         (CLAUDE_SUCCESS, False),  # its task in the background may begin another turn
         ({**changed, "tasks": []}, True),
-        ({"type": "system", "subtype": "session_state_changed", "state": "idle"}, True),
+        ({"type": "system", "subtype": "commands_changed"}, True),
         ({"type": "assistant", "message": {}}, False),
         ({"type": "result", "is_error": True, "result": "No."}, True),
     ):
-        observer.observe(data)
-        assert observer.is_over is is_over, data
+        driver.observe(data, json.dumps(data))
+        assert driver.is_over is is_over, data
 
 
 def test_many_denials_make_a_short_sentence():

@@ -20,7 +20,7 @@ FORBIDDEN = {
     "sessions_app/providers": (*DATABASE, "sessions_app.display", "sessions_app.projects"),
     "sessions_app/display": ("sessions_app.admin", "sessions_app.management"),
     "jobs_app": ("pokecode_site",),
-    "jobs_app/models.py": (*QUEUE[1:3], *WORKER, *PEOPLE),
+    "jobs_app/models": (*QUEUE[1:3], *WORKER, *PEOPLE),
     "jobs_app/claiming.py": (*QUEUE[2:], *WORKER, *PEOPLE),
     "jobs_app/afterwards.py": (*QUEUE[1:], *WORKER, *PEOPLE),
     "jobs_app/leases.py": (*QUEUE[3:], *WORKER, *PEOPLE),

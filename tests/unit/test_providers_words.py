@@ -7,6 +7,7 @@ import pytest
 
 from sessions_app.providers import PROVIDERS, display_message
 from sessions_app.providers.shapes import (
+    DiffLine,
     Error,
     FileChange,
     Image,
@@ -171,15 +172,37 @@ def test_the_app_servers_items_are_shown_as_those_of_exec():
     assert server("item/completed", item=ended) == [
         ToolResult("c", "no", is_error=True, exit_code=2)
     ]
-    change = {"path": f"{recorded.PROJECT}/a.py", "kind": {"type": "add"}, "diff": "x"}
-    item = {"type": "fileChange", "id": "f", "changes": [change], "status": "completed"}
-    assert server("item/completed", item=item) == [FileChange("f", "a.py", "add")]
     words = {"type": "agentMessage", "id": "m", "text": "Done."}
     assert server("item/completed", item=words) == [Text("Done.")]
     thought = {"type": "reasoning", "id": "r", "summary": ["Hm."], "content": []}
     assert server("item/completed", item=thought) == [Thinking("Hm.")]
     (plan,) = server("turn/plan/updated", plan=[{"step": "Look", "status": "completed"}])
     assert isinstance(plan, Plan)
+
+
+CHANGED = [
+    ({"type": "add"}, "x\n", [DiffLine("add", None, 1, "x")], "a.py"),
+    ({"type": "delete"}, "x\n", [DiffLine("remove", 1, None, "x")], "a.py"),
+    (
+        {"type": "update", "move_path": f"{recorded.PROJECT}/b.py"},
+        "@@ -3,2 +3,2 @@\n a\n-b\n+c\n",
+        [
+            DiffLine("context", 3, 3, "a"),
+            DiffLine("remove", 4, None, "b"),
+            DiffLine("add", None, 4, "c"),
+        ],
+        "a.py → b.py",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "diff", "lines", "path"), CHANGED)
+def test_the_app_server_tells_what_a_patch_changes(kind, diff, lines, path):
+    change = {"path": f"{recorded.PROJECT}/a.py", "kind": kind, "diff": diff}
+    item = {"type": "fileChange", "id": "f", "changes": [change], "status": "declined"}
+    assert server("item/completed", item=item) == [
+        FileChange("f", path, kind["type"], tuple(lines), status="declined")
+    ]
 
 
 def test_the_app_servers_turns_end_as_those_of_exec():

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
 from jobs_app.agents import instructions
+from jobs_app.agents.answering import resumed_prompt
 from jobs_app.agents.arguments import checked
-from jobs_app.agents.base import Launch, Turn
-from jobs_app.agents.claude.judge import NAME
+from jobs_app.agents.base import Launch, OneWay, Turn
+from jobs_app.agents.claude.judge import NAME, ClaudeObserver
+from jobs_app.agents.claude.lines import escaped
 from jobs_app.agents.claude.talk import ClaudeDriver
+from jobs_app.agents.claude.version import NEEDED, too_old
 from jobs_app.agents.environment import environment, resolved
 from jobs_app.processes.spawning import Command
 
@@ -18,21 +22,22 @@ ENVIRONMENT = {
     "DISABLE_AUTOUPDATER": "1",
 }
 
+TELLS_ITS_STATE = {"CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1"}
+"""Without that it is not known when it has nothing more to do: the driver needs it."""
+
 # The project's hooks, MCP servers and environment stay off; only the user's own settings count.
 UNTRUSTED = ("--setting-sources=user", "--strict-mcp-config")
 
-PROTOCOL = (
-    "--input-format=stream-json",
-    "--output-format=stream-json",
-    "--verbose",
-    "--include-partial-messages",
-)
+OUTPUT = ("--output-format=stream-json", "--verbose")
+PROTOCOL = ("--input-format=stream-json", "--include-partial-messages")
+
+UPDATE = f"update it to {'.'.join(map(str, NEEDED))} or newer"
 
 INSTRUCTIONS = ("CLAUDE.md", ".claude/CLAUDE.md")
 
 
 class ClaudeAgent:
-    """Drives `claude -p` by its stream-json control protocol."""
+    """Drives `claude -p` by its stream-json control protocol, one too old for it by plain text."""
 
     name = NAME
     install_hint = (
@@ -46,23 +51,37 @@ class ClaudeAgent:
     def launch(self, turn: Turn) -> Launch:
         """See Agent."""
         checked(turn)
+        words = resolved(self.command())
+        old = too_old(words)
+        return self._one_way(turn, words, old) if old else self._talking(turn, words)
+
+    def _talking(self, turn: Turn, words: list[str]) -> Launch:
+        options = [*PROTOCOL, *(["--permission-prompt-tool=stdio"] if turn.asks else [])]
         command = Command(
-            [*resolved(self.command()), *self._options(turn)],
-            environment(turn.attempt_id, ENVIRONMENT),
+            [*words, *self._options(turn), *options],
+            environment(turn.attempt_id, ENVIRONMENT) | TELLS_ITS_STATE,
             # The end of its input would tell it that what it asks is denied, and it would go on.
             input_outlives_us=True,
         )
         return Launch(command, ClaudeDriver(turn))
 
+    def _one_way(self, turn: Turn, words: list[str], version: str) -> Launch:
+        if turn.images:
+            raise ValidationError(f"{_too_old(version)} for images: {UPDATE}.")
+        command = Command([*words, *self._options(turn)], environment(turn.attempt_id, ENVIRONMENT))
+        prompt = escaped(resumed_prompt(turn.decisions) or turn.prompt)
+        refused = "what needs a permission was refused"
+        note = f"{_too_old(version)} to ask, so {refused}: {UPDATE}." if turn.asks else None
+        return Launch(command, OneWay(ClaudeObserver(turn), prompt, note))
+
     def _options(self, turn: Turn) -> list[str]:
-        mode = settings.POKECODE_CLAUDE_PERMISSION_MODE
-        options = ["-p", *PROTOCOL, f"--permission-mode={mode}"]
-        if turn.asks:
-            options.append("--permission-prompt-tool=stdio")
+        options = ["-p", *OUTPUT, f"--permission-mode={_mode(turn)}"]
         if not turn.trusted:
             options += UNTRUSTED
         if turn.model:
             options.append(f"--model={turn.model}")
+        if turn.effort:
+            options.append(f"--effort={turn.effort}")
         if turn.allowed_tools:
             options.append(f"--allowedTools={','.join(turn.allowed_tools)}")
         if turn.resume:
@@ -78,3 +97,13 @@ class ClaudeAgent:
             return []
         path = instructions.write_private(turn.private_directory, "system-prompt.md", text)
         return [f"--append-system-prompt-file={path}"]
+
+
+def _mode(turn: Turn) -> str:
+    """The host's, unless a plan was approved with another while no process waited for it."""
+    chosen = (decision.answer.get("mode") for decision in turn.decisions)
+    return next(filter(None, chosen), settings.POKECODE_CLAUDE_PERMISSION_MODE)
+
+
+def _too_old(version: str) -> str:
+    return f"{NAME} {version} on this host is too old"

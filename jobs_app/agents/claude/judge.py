@@ -22,6 +22,10 @@ RULES = (
         "so its work is not done: decide it there, then queue a prompt to continue.",
         codes=("tool_deferred",),
     ),
+    Rule(
+        "A hook of {tool}'s settings on this host refused this prompt: {words}.",
+        codes=("blocked_by_hook", "stopped_by_hook"),
+    ),
     Rule(verdicts.TOO_LONG, "prompt is too long", codes=("prompt_too_long",)),
     Rule(
         "{tool} stopped at a limit of this host's settings ({words}): queue a prompt to continue.",
@@ -84,7 +88,7 @@ class ClaudeObserver:
         self._began = False
         self._result: dict[str, Any] | None = None
         self._has_gone_on = False
-        self._is_in_background = False
+        self.is_in_background = False
         self._error_code = self._error_words = ""
         self._windows = Windows()
         self._denied: dict[str, str] = {}
@@ -109,8 +113,17 @@ class ClaudeObserver:
         match data.get("subtype"):
             case "init":
                 self._go_on(data)
+            case "informational":
+                self._observe_hook(data)
             case "background_tasks_changed":  # their end begins another turn by itself
-                self._is_in_background = bool(data.get("tasks"))
+                self.is_in_background = bool(data.get("tasks"))
+
+    def _observe_hook(self, data: dict[str, Any]) -> None:
+        """A prompt that a hook refuses has no result of its own but an empty one."""
+        told = data.get("prompt_submit_outcome")
+        if self._result is None and isinstance(told, dict):
+            why = str(told.get("reason") or data.get("content") or "")
+            self._result = {"is_error": True, "subtype": str(told.get("kind")), "result": why}
 
     def _go_on(self, data: dict[str, Any]) -> None:
         """What comes after a result belongs to another turn, unless a sub-agent says it."""
@@ -129,7 +142,7 @@ class ClaudeObserver:
 
     @property
     def is_over(self) -> bool:
-        return self._result is not None and not self._has_gone_on and not self._is_in_background
+        return self._result is not None and not self._has_gone_on and not self.is_in_background
 
     def verdict(self, exit_code: int, stderr: str) -> Verdict:
         name, result = NAME, self._result

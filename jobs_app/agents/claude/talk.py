@@ -1,50 +1,61 @@
 """Talking with Claude Code by its stream-json control protocol; measured with 2.1.330."""
 
 import base64
-import json
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jobs_app.agents.answering import resumed_prompt
-from jobs_app.agents.base import Ask, Effect, Heard, Image, Send, Turn, Withdraw, Writing
+from jobs_app.agents.base import Ask, Effect, Heard, Image, Turn, Unheard, Withdraw, Writing
+from jobs_app.agents.claude import lines
 from jobs_app.agents.claude.judge import ClaudeObserver
-from jobs_app.outcomes import Verdict
+from jobs_app.outcomes import TURN_STOPPED, Outcome, Verdict
 from sessions_app.providers import Asked
 from sessions_app.providers.claude_requests import read_request
+from sessions_app.providers.reading import string
 
-QUIET = frozenset({"stream_event", "control_response", "control_cancel_request", "keep_alive"})
+QUIET = frozenset(
+    {
+        "command_lifecycle",
+        "control_cancel_request",
+        "control_response",
+        "keep_alive",
+        "stream_event",
+    }
+)
 """Events that tell nothing that another does not: pieces of messages, receipts."""
 
-DENIED = "The person denied this."
+QUIET_SYSTEM = frozenset({"session_state_changed", "thinking_tokens"})
 
 
 class ClaudeDriver:
-    """See Driver. A turn ends with `result`; then the session is ended by a request, because the
-    tool's standard input has no end (`Command.input_outlives_us`)."""
+    """See Driver. Its turn is over when the tool rests; then the session is ended by a request,
+    because the tool's standard input has no end (`Command.input_outlives_us`)."""
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
         self._judge = ClaudeObserver(turn)
-        self._queued: set[str] = set()
         self._told: dict[str, str] = {}
+        self._unfinished: set[str] = set()
+        self._rests: bool | None = None
         self._is_writing = False
+        self._is_stopped = False
         self._is_ending = False
-        self._images = [_image_block(image) for image in turn.images]
+        # A conversation that goes on from answers has them.
+        self._images = [] if turn.decisions else [_image_block(each) for each in turn.images]
 
     def begin(self) -> Sequence[Effect]:
-        text = _escaped(resumed_prompt(self._turn.decisions) or self._turn.prompt)
+        text = resumed_prompt(self._turn.decisions) or self._turn.prompt
         images, self._images = self._images, []
-        content = [*images, {"type": "text", "text": text}] if images else text
-        return [_line(_user(content, str(uuid.uuid4())))]
+        return [lines.said(text, str(uuid.uuid4()), images)]
 
     def keeps(self, data: dict[str, Any]) -> bool:
-        if data.get("type") == "command_lifecycle":
-            return False
-        if data.get("type") == "system" and data.get("subtype") == "status":
-            return data.get("permissionMode") is not None
-        return data.get("type") not in QUIET
+        kind, subtype = string(data, "type"), string(data, "subtype")
+        if kind == "system":
+            is_request = subtype == "status" and data.get("status") == "requesting"
+            return not is_request and subtype not in QUIET_SYSTEM
+        return kind not in QUIET
 
     def observe(self, data: dict[str, Any], raw: str) -> Sequence[Effect]:
         match data.get("type"):
@@ -55,52 +66,48 @@ class ClaudeDriver:
             case "control_cancel_request":
                 return [Withdraw(str(data.get("request_id")))]
             case "command_lifecycle":
-                effects = self._lifecycle(data)
+                effects = self._receipt(data)
             case _:
                 self._judge.observe(data)
+                self._observe_state(data)
                 effects = self._ended_draft(data)
         return [*effects, *self._end()]
-
-    def _end(self) -> list[Effect]:
-        if not self.is_over or self._is_ending:
-            return []
-        self._is_ending = True
-        return [_control({"subtype": "end_session"})]
 
     # --- what it asks ---------------------------------------------------------
 
     def _request(self, data: dict[str, Any], raw: str) -> Sequence[Effect]:
         asked = read_request(data)
-        if asked is not None:
+        if asked is not None and self._turn.asks:
             return [Ask(asked, raw)]
-        error = {"subtype": "error", "request_id": data.get("request_id"), "error": "unsupported"}
-        return [_line({"type": "control_response", "response": error})]
+        return [lines.refusal(data.get("request_id"), "Nobody can answer this request.")]
 
     def answer(self, asked: Asked, answer: Mapping[str, Any]) -> Sequence[Effect]:
-        """See Driver."""
-        response = {"subtype": "success", "request_id": asked.id}
-        reply = _reply(asked, answer)
-        return [_line({"type": "control_response", "response": {**response, "response": reply}})]
+        self._is_stopped = self._is_stopped or answer["decision"] == "stop"
+        return [lines.reply(asked, answer)]
 
     # --- what it is told ------------------------------------------------------
 
     def tell(self, id: str, text: str) -> Sequence[Effect]:
-        """Each message has a UUID of its own, by which `command_lifecycle` tells of it."""
+        """What comes after the request to end the session would be dropped silently."""
+        if self._is_ending:
+            return [Unheard(id)]
         message = str(uuid.uuid4())
         self._told[message] = id
-        self._queued.add(message)
-        return [_line(_user(_escaped(text), message))]
+        self._unfinished.add(message)
+        return [lines.said(text, message)]
 
-    def _lifecycle(self, data: dict[str, Any]) -> list[Effect]:
+    def _receipt(self, data: dict[str, Any]) -> list[Effect]:
+        """A message is queued, started, and in the end completed or cancelled."""
         message, state = str(data.get("command_uuid")), data.get("state")
         if state in ("completed", "cancelled"):
-            self._queued.discard(message)
-        if state == "started" and message in self._told:
-            return [Heard(self._told.pop(message))]
-        return []
+            self._unfinished.discard(message)
+        if message not in self._told or state not in ("started", "completed", "cancelled"):
+            return []
+        told = self._told.pop(message)
+        return [Unheard(told) if state == "cancelled" else Heard(told)]
 
     def interrupt(self, *, is_last: bool) -> Sequence[Effect]:
-        return [_control({"subtype": "interrupt", "cancel_queued": is_last})]
+        return [lines.request("interrupt", cancel_queued=is_last)]
 
     # --- what it is writing ---------------------------------------------------
 
@@ -108,6 +115,8 @@ class ClaudeDriver:
         event = data.get("event")
         if data.get("parent_tool_use_id") or not isinstance(event, dict):
             return []
+        if event.get("type") == "message_start":  # again, where the answer before was cut off
+            return self._dropped_draft()
         delta = event.get("delta")
         text = delta.get("text") if isinstance(delta, dict) else None
         if event.get("type") != "content_block_delta" or not isinstance(text, str) or not text:
@@ -116,57 +125,36 @@ class ClaudeDriver:
         return [Writing(text)]
 
     def _ended_draft(self, data: dict[str, Any]) -> list[Effect]:
-        if not self._is_writing or data.get("type") not in ("assistant", "result"):
-            return []
-        self._is_writing = False
-        return [Writing("")]
+        is_message = data.get("type") in ("assistant", "result")
+        return self._dropped_draft() if is_message and not data.get("parent_tool_use_id") else []
+
+    def _dropped_draft(self) -> list[Effect]:
+        was_writing, self._is_writing = self._is_writing, False
+        return [Writing("")] if was_writing else []
 
     # --- its end ----------------------------------------------------------------
 
+    def _observe_state(self, data: dict[str, Any]) -> None:
+        """It rests once it has nothing more to do; while a task runs in the background, only until
+        the task's end begins another turn. One that tells no states has ended with its result."""
+        if data.get("subtype") == "session_state_changed":
+            self._rests = data.get("state") == "idle" and not self._judge.is_in_background
+
+    def _end(self) -> list[Effect]:
+        rests = self._judge.is_over if self._rests is None else self._rests
+        if not rests or self._unfinished or self._is_ending:
+            return []
+        self._is_ending = True
+        return [lines.request("end_session")]
+
     @property
     def is_over(self) -> bool:
-        return self._judge.is_over and not self._queued
+        return not self._unfinished and (self._judge.is_over or self._rests is True)
 
     def verdict(self, exit_code: int, stderr: str) -> Verdict:
-        return self._judge.verdict(exit_code, stderr)
-
-
-def _reply(asked: Asked, answer: Mapping[str, Any]) -> dict[str, Any]:
-    match answer["decision"]:
-        case "allow":
-            reply: dict[str, Any] = {"behavior": "allow"}
-            reply["updatedInput"] = answer.get("input") or asked.input
-            if answer.get("rules"):
-                reply["updatedPermissions"] = [_for_session(answer["rules"])]
-            if answer.get("mode"):
-                mode = {"type": "setMode", "mode": answer["mode"], "destination": "session"}
-                reply["updatedPermissions"] = [mode]
-            return reply
-        case "reply":
-            answers = {key: ", ".join(chosen) for key, chosen in answer["answers"].items()}
-            return {"behavior": "allow", "updatedInput": {**asked.input, "answers": answers}}
-        case "stop":
-            return {"behavior": "deny", "message": DENIED, "interrupt": True}
-        case _:
-            return {"behavior": "deny", "message": answer.get("why") or DENIED}
-
-
-def _for_session(rules: Sequence[str]) -> dict[str, Any]:
-    """Never a destination that is a file of the project."""
-    parsed = []
-    for rule in rules:
-        tool, bracket, content = rule.partition("(")
-        parsed.append(
-            {"toolName": tool, "ruleContent": content.removesuffix(")")}
-            if bracket
-            else {"toolName": tool}
-        )
-    return {"type": "addRules", "rules": parsed, "behavior": "allow", "destination": "session"}
-
-
-def _escaped(prompt: str) -> str:
-    """A leading slash would make it a command of the tool (/cost), unseen by the model."""
-    return f"\n{prompt}" if prompt.startswith("/") else prompt
+        verdict = self._judge.verdict(exit_code, stderr)
+        is_success = verdict.outcome is Outcome.SUCCEEDED
+        return TURN_STOPPED if self._is_stopped and not is_success else verdict
 
 
 def _image_block(image: Image) -> dict[str, Any]:
@@ -175,17 +163,3 @@ def _image_block(image: Image) -> dict[str, Any]:
         "type": "image",
         "source": {"type": "base64", "media_type": image.type, "data": data},
     }
-
-
-def _user(content: Any, message: str) -> dict[str, Any]:
-    said = {"role": "user", "content": content}
-    return {"type": "user", "message": said, "parent_tool_use_id": None, "uuid": message}
-
-
-def _control(request: dict[str, Any]) -> Send:
-    identifier = str(uuid.uuid4())
-    return _line({"type": "control_request", "request_id": identifier, "request": request})
-
-
-def _line(value: dict[str, Any]) -> Send:
-    return Send(json.dumps(value).encode() + b"\n")

@@ -7,27 +7,39 @@ from pathlib import Path
 from django.conf import settings
 
 from jobs_app.agents import instructions
+from jobs_app.agents.answering import resumed_prompt
 from jobs_app.agents.arguments import checked
-from jobs_app.agents.base import Launch, OneWay, Turn
+from jobs_app.agents.base import Driver, Launch, OneWay, Turn
 from jobs_app.agents.codex.judge import NAME, CodexObserver
+from jobs_app.agents.codex.talk import CodexDriver
 from jobs_app.agents.environment import environment, native_codex, resolved
 from jobs_app.agents.untrusted_git import without_programs
+from jobs_app.agents.versions import Installed, too_old
 from jobs_app.processes.spawning import Command
 
 OPTIONS = (
-    "--json",
-    "--skip-git-repo-check",
     # Otherwise every start asks github.com for plugins.
     "--disable=plugins",
     # Otherwise it waits without end for a server that refuses connections.
     "--disable=unbounded_connection_retries",
 )
 
+# Otherwise the model may ask questions only where it is to plan. As a setting, because an unknown
+# one is ignored, where `--enable` is refused.
+QUESTIONS = (
+    "--config=features.default_mode_request_user_input=true",
+    "--config=suppress_unstable_features_warning=true",
+)
+
 INSTRUCTIONS = ("AGENTS.md",)
+
+NEEDED = (0, 169, 0)
+"""The version whose app-server was measured; with an older one `codex exec` is run."""
 
 
 class CodexAgent:
-    """Drives `codex exec`. It has no list of allowed tools: only its sandbox decides."""
+    """Drives `codex app-server`. It has no list of allowed tools: its sandbox decides, and people
+    where that is not enough."""
 
     name = NAME
     install_hint = "Install it with `npm install -g @openai/codex`, or set POKECODE_CODEX_COMMAND."
@@ -39,19 +51,28 @@ class CodexAgent:
         """See Agent."""
         checked(turn)
         program, *words = resolved(self.command())
-        command = Command(
-            [native_codex(program), *words, *self._options(turn)], self._environment(turn)
-        )
-        return Launch(command, OneWay(CodexObserver(turn), self._prompt(turn)))
+        command = [native_codex(program), *words]
+        environment = self._environment(turn)
+        note = _why_one_way(Installed(command, environment))
+        prompt = self._prompt(turn)
+        if note is None:
+            asking = QUESTIONS if turn.asks else ()
+            argv = [*command, "app-server", *OPTIONS, *asking, _trust_option(turn)]
+            driver: Driver = CodexDriver(turn, prompt, settings.POKECODE_CODEX_SANDBOX)
+        else:
+            argv = [*command, *self._one_way(turn)]
+            said = resumed_prompt(turn.decisions) or prompt
+            driver = OneWay(CodexObserver(turn), said, note if turn.asks else None)
+        return Launch(Command(argv, environment), driver)
 
     def _environment(self, turn: Turn) -> dict[str, str]:
         own = environment(turn.attempt_id, {})
         return own if turn.trusted else without_programs(own, turn.project_path)
 
-    def _options(self, turn: Turn) -> list[str]:
+    def _one_way(self, turn: Turn) -> list[str]:
         # The sandbox is not remembered by a conversation, and must come before `resume`.
-        options = ["exec", *OPTIONS, f"--sandbox={settings.POKECODE_CODEX_SANDBOX}"]
-        options.append(f"--config=projects={_trust(turn)}")
+        options = ["exec", "--json", "--skip-git-repo-check", *OPTIONS]
+        options += [f"--sandbox={settings.POKECODE_CODEX_SANDBOX}", _trust_option(turn)]
         if turn.model:
             options.append(f"--model={turn.model}")
         if turn.resume:
@@ -68,8 +89,14 @@ class CodexAgent:
         return f"{text}\n\nThe task:\n\n{turn.prompt}" if text else turn.prompt
 
 
-def _trust(turn: Turn) -> str:
-    """A TOML table of the trust in the project's directory.
+def _why_one_way(installed: Installed) -> str | None:
+    version = installed.version
+    is_old = version < NEEDED if version else not installed.has("app-server")
+    return too_old(NAME, version, NEEDED) if is_old else None
+
+
+def _trust_option(turn: Turn) -> str:
+    """With a TOML table of the trust in the project's directory.
 
     The form `projects."path".trust_level=…` is split at the dots in the path, and
     ignored. An untrusted project is named with all directories above it, in case
@@ -77,8 +104,8 @@ def _trust(turn: Turn) -> str:
     """
     path = Path(turn.project_path)
     if turn.trusted:
-        return _toml_table([path], "trusted")
-    return _toml_table([path, *path.parents], "untrusted")
+        return f"--config=projects={_toml_table([path], 'trusted')}"
+    return f"--config=projects={_toml_table([path, *path.parents], 'untrusted')}"
 
 
 def _toml_table(directories: Sequence[Path], level: str) -> str:
