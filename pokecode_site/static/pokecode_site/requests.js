@@ -182,6 +182,14 @@ const sendWordsOnCtrlEnter = (event) => {
   if (card && event.target.matches("textarea")) press(card, [decision]);
 };
 
+// One answer, chosen or typed: who types has changed their mind.
+const unchoose = ({ target }) => {
+  if (!target.matches(".request-card .own") || !target.value) return;
+  for (const chosen of target.closest("fieldset").querySelectorAll("[type=radio]:checked")) {
+    chosen.checked = false;
+  }
+};
+
 // --- the page ------------------------------------------------------------------------
 
 // Only where a link led to the card: the focus is never taken from elsewhere.
@@ -194,6 +202,7 @@ document.addEventListener("followed", follow);
 document.addEventListener("submit", submit);
 document.addEventListener("keydown", onKey);
 document.addEventListener("keydown", sendWordsOnCtrlEnter);
+document.addEventListener("input", unchoose);
 window.addEventListener("hashchange", focusTarget);
 showElapsed();
 focusTarget();
