@@ -1,6 +1,7 @@
 """Requests as both tools make them, stored as a worker stores them."""
 
 import json
+import uuid
 from typing import Any
 
 from jobs_app import leases
@@ -55,7 +56,8 @@ def codex(method: str, **params: Any) -> str:
 
 
 def ask(attempt: JobAttempt, line: str, call: str | None = None) -> JobRequest:
-    """A request of this attempt that waits for a person."""
+    """A request of this attempt that waits for a person, and that it has not made before."""
+    line = of_its_own(line)
     asked = read_request(attempt.session.provider, line, call)
     request = JobRequest(
         attempt=attempt,
@@ -74,3 +76,14 @@ def ask(attempt: JobAttempt, line: str, call: str | None = None) -> JobRequest:
 def close(request: JobRequest, why: Closed) -> None:
     """As the worker does: the answer is handed over, or not wanted any more."""
     assert leases.record([Record(request.attempt, Closing([request], why))], [])
+
+
+def of_its_own(line: str) -> str:
+    """The request with ids that no other has."""
+    data = json.loads(line)
+    if "request" in data:
+        data["request_id"] = str(uuid.uuid4())
+        data["request"]["tool_use_id"] = f"toolu_{uuid.uuid4().hex}"
+    else:
+        data["params"]["itemId"] = f"call_{uuid.uuid4().hex}"
+    return json.dumps(data)

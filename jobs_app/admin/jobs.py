@@ -19,7 +19,7 @@ from jobs_app.admin.forms import JobForm
 from jobs_app.admin.html import outcome, status, timing
 from jobs_app.admin.images import ImagesMixin
 from jobs_app.admin.late_edits import LateEditMixin
-from jobs_app.models import Job, JobAttempt, JobStatus
+from jobs_app.models import Job, JobAttempt, JobOptions, JobStatus
 from sessions_app.admin.base import BaseAdmin, SessionFilter, SessionLinkMixin, log_changes
 from sessions_app.display.html import (
     EMPTY,
@@ -46,7 +46,7 @@ class JobAdmin(LateEditMixin, ImagesMixin, SessionLinkMixin, BaseAdmin):
     ordering = ["-id"]
     autocomplete_fields = ["session"]
     actions = ["cancel_selected", "retry_selected"]
-    edited = ["prompt", "images", "model_name", "allowed_tools", "max_attempts"]
+    edited = ["prompt", "images", "model_name", "allowed_tools", "approvals", "max_attempts"]
     facts = [
         "of_session",
         "state",
@@ -209,6 +209,11 @@ class JobAdmin(LateEditMixin, ImagesMixin, SessionLinkMixin, BaseAdmin):
     @admin.display(description="allowed tools")
     def allowed_tools(self, job: Job) -> str:
         return isolated("\n".join(map(str, _entry(job, "allowedTools") or [EMPTY])))
+
+    @admin.display(description="approvals")
+    def approvals(self, job: Job) -> str:
+        options = JobOptions.objects.filter(job=job).first()
+        return (options and options.get_approvals_display()) or "as the session"
 
     @admin.display(description="newest first")
     def runs(self, job: Job) -> str:

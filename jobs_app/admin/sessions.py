@@ -10,14 +10,21 @@ from django.utils.html import format_html
 
 from jobs_app import images
 from jobs_app.acts import RUN_JOB
-from jobs_app.admin.forms import ProjectTrustForm
-from jobs_app.models import Job, ProjectTrust
+from jobs_app.admin.forms import (
+    NewSteeredSessionForm,
+    ProjectTrustForm,
+    SteeredSessionForm,
+    approvals_of_host,
+)
+from jobs_app.models import Job, ProjectTrust, SessionOptions
 from jobs_app.trusts import NOT_TRUSTED, TRUST_PROJECT, TRUSTED, is_trusted, trust
 from sessions_app.admin.base import BaseAdmin, log_changes
 from sessions_app.admin.messages import MessageAdmin
 from sessions_app.admin.sessions import SessionAdmin
-from sessions_app.display.html import isolated, list_link, when
+from sessions_app.display.html import EMPTY, isolated, list_link, when
 from sessions_app.models import Session, SessionMessage
+
+OPTIONS = ["approvals", "model_name", "effort"]
 
 
 class SteeringMixin:
@@ -34,9 +41,23 @@ class SteeringMessageAdmin(SteeringMixin, MessageAdmin):
 
 class SessionJobsAdmin(SteeringMixin, SessionAdmin):
     list_display = [*SessionAdmin.list_display, "jobs"]
+    steering = [*SessionAdmin.steering, *OPTIONS]
+    read_steering = [*SessionAdmin.read_steering, *OPTIONS]
     actions = [*SessionAdmin.actions, "trust_projects"]
     fieldsets = [*SessionAdmin.fieldsets, ("Jobs", {"fields": ["jobs", "new_job", "trusted"]})]
     readonly_fields = [*SessionAdmin.readonly_fields, "jobs", "new_job", "trusted"]
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if self.may_steer(request):
+            kwargs.setdefault("form", SteeredSessionForm if obj else NewSteeredSessionForm)
+        return super().get_form(request, obj, change, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if self.may_steer(request):
+            SessionOptions.objects.keep(obj, **form.options)
 
     def has_trust_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(TRUST_PROJECT)
@@ -44,6 +65,18 @@ class SessionJobsAdmin(SteeringMixin, SessionAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         images.forget_later(sessions=queryset.values_list("pk", flat=True))
         super().delete_queryset(request, queryset)
+
+    @admin.display(description="approvals")
+    def approvals(self, session: Session) -> str:
+        return options_of(session).get_approvals_display() or approvals_of_host()
+
+    @admin.display(description="model")
+    def model_name(self, session: Session) -> str:
+        return isolated(options_of(session).model or EMPTY)
+
+    @admin.display(description="effort")
+    def effort(self, session: Session) -> str:
+        return isolated(options_of(session).effort or EMPTY)
 
     @admin.display(description="jobs")
     def jobs(self, session: Session) -> str:
@@ -70,6 +103,10 @@ class SessionJobsAdmin(SteeringMixin, SessionAdmin):
         known = len(paths) - added
         note = f", {known} skipped: already trusted" if known else ""
         self.message_user(request, f"{added} trusted{note}.", messages.SUCCESS)
+
+
+def options_of(session: Session) -> SessionOptions:
+    return SessionOptions.objects.filter(session=session).first() or SessionOptions()
 
 
 @admin.register(ProjectTrust)

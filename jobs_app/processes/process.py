@@ -89,6 +89,11 @@ class AgentProcess:
         """Hand this to the tool on its standard input, after what was written before."""
         self._input.write(data)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it lives, and so may read its standard input."""
+        return not self._exited.is_set()
+
     def close_input(self) -> None:
         """End its standard input once all that was written has been taken."""
         self._input.close()

@@ -8,6 +8,7 @@ crash, and no answer is used twice.
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 from jobs_app.agents.base import (
@@ -41,6 +42,10 @@ class Input(Protocol):
 
     def close_input(self) -> None: ...
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is still somebody to read it."""
+
 
 class Dialogue:
     """Its methods are called in the event loop. `on_wait_over` is called when a person has been
@@ -70,7 +75,7 @@ class Dialogue:
         self._on_lost = on_lost
         self._open: dict[str, tuple[JobRequest, Asked]] = {}
         self._told: dict[str, JobSteer] = {}
-        self._drafts = Drafts(lambda draft: recorder.draft(attempt, draft))
+        self._drafts = Drafts(partial(recorder.draft, attempt))
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_over = self._is_stopping = False
@@ -118,7 +123,7 @@ class Dialogue:
 
     def hear(self, news: News) -> None:
         """What people have said meanwhile. The same may come again until it is stored."""
-        if self._is_over:
+        if not self._goes_on:
             return
         for request in news.answered:
             if request.pk in self._open:
@@ -217,16 +222,20 @@ class Dialogue:
     async def _hand_over(self, request: JobRequest, asked: Asked) -> None:
         if not await self._store(Closing([request], Closed.ANSWERED)):
             return
-        if self._is_over:  # meanwhile it was ended: the next attempt uses the answer
-            self._recorder.note(self._attempt, Reopening(request))
-        else:
+        if self._goes_on:
             self.perform(self._driver.answer(asked, request.given))
+        else:  # meanwhile it has ended: the next attempt uses the answer
+            self._recorder.note(self._attempt, Reopening(request))
 
     # --- what the agent is told --------------------------------------------------
 
     async def _tell(self, steer: JobSteer) -> None:
-        if await self._store(Telling(steer)) and not self._is_over:
+        if await self._store(Telling(steer)) and self._goes_on:
             self.perform(self._driver.tell(steer.pk, steer.text))
+
+    @property
+    def _goes_on(self) -> bool:
+        return not self._is_over and self._input.is_open
 
     async def _store(self, item: Talk) -> bool:
         """Whether it is stored."""

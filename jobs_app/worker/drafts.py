@@ -1,7 +1,7 @@
 """What an agent is just writing, passed on a few times a second and not piece by piece."""
 
 import asyncio
-from collections.abc import Callable
+from typing import Protocol
 
 from jobs_app.talk import Drafting
 
@@ -12,10 +12,14 @@ LIMIT = 16_000
 """Characters of a draft that are passed on: its end."""
 
 
+class Store(Protocol):
+    def __call__(self, draft: Drafting, *, is_first: bool) -> None: ...
+
+
 class Drafts:
     """`store` gets the draft as it grows, an empty one once its message has come."""
 
-    def __init__(self, store: Callable[[Drafting], None]) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._draft = Drafting("")
         self._pieces: list[str] = []
@@ -31,14 +35,15 @@ class Drafts:
         self._pieces.clear()
         if self._draft.text:
             self._draft = Drafting("")
-            self._store(self._draft)
+            self._store(self._draft, is_first=False)
 
     def _pass_on(self) -> None:
+        is_first = not self._draft.text
         whole = self._draft.text + "".join(self._pieces)
         self._pieces.clear()
         text = whole[-LIMIT:]
         self._draft = Drafting(text, self._draft.start + len(whole) - len(text))
-        self._store(self._draft)
+        self._store(self._draft, is_first=is_first)
         self._timer = asyncio.get_running_loop().call_later(INTERVAL, self._on_time)
 
     def _on_time(self) -> None:

@@ -70,10 +70,13 @@ class Recorder:
         """Store this soon, as `add` does."""
         self._put(Record(attempt, item))
 
-    def draft(self, attempt: JobAttempt, draft: Drafting) -> None:
-        """Store this with what was added before, unless a newer one comes until then."""
+    def draft(self, attempt: JobAttempt, draft: Drafting, *, is_first: bool) -> None:
+        """Store this with what was added before, unless a newer one comes until then; the first
+        words of an answer are waited for."""
         self._drafts[attempt.pk] = Record(attempt, draft)
         self._waiting.set()
+        if is_first:
+            self._urgent.set()
 
     async def stored(self, attempt: JobAttempt, item: Talk) -> bool:
         """Store this before all that comes later; False if the attempt had lost its lease."""

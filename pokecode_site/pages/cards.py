@@ -16,8 +16,8 @@ from django.utils.safestring import SafeString
 
 from jobs_app.admin.answer_form import AnswerForm
 from jobs_app.answer_words import done, fate
+from jobs_app.gists import READ_LIMIT, gist
 from jobs_app.models import JobRequest
-from pokecode_site.pages.inbox import READ_LIMIT, gist
 from sessions_app.display.confined import Budget, render
 from sessions_app.providers import Asked, requested
 from sessions_app.providers.reading import pretty
@@ -175,10 +175,12 @@ class Card:
         return fate(self.request)
 
     @property
-    def changed(self) -> str:
+    def changed(self) -> list[Shown]:
         """What was allowed instead of what was asked."""
         changed = self.request.given.get("input")
-        return visible(pretty(changed)) if changed else ""
+        if not isinstance(changed, dict) or not self.is_read:
+            return []
+        return [_shown(part) for part in requested.parts(self.asked.changed(changed))]
 
     @property
     def replies(self) -> list[tuple[str, str]]:

@@ -3,23 +3,18 @@
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
-from django.db.models.functions import Coalesce, Length
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from jobs_app.answers import ANSWER_REQUEST
+from jobs_app.gists import gist, with_sizes
 from jobs_app.models import JobRequest
 from sessions_app.display.html import page_url
 from sessions_app.models import Session
-from sessions_app.providers import requested
-from sessions_app.visible import short_line, visible
+from sessions_app.visible import visible
 
 WAITING_SHOWN = 20
 COUNT_LIMIT = 99
-LINE_LIMIT = 160
-READ_LIMIT = 1_000_000
-"""Characters of the longest request that is read for a line about it."""
-
 NOTIFIED_AT_ONCE = 5
 NOTIFIED = {
     "permission": "The agent asks for a permission.",
@@ -77,8 +72,9 @@ class Inbox:
 
     def newest(self) -> list[dict[str, str]]:
         """For notifications, which hold nothing that an agent has written."""
-        rows = with_sizes(unanswered()).order_by("-pk")[:NOTIFIED_AT_ONCE] if self.is_mine else []
-        return [_notification(row) for row in rows]
+        told = "kind", "session_id", "session__name"
+        rows = unanswered().select_related("session").only(*told).order_by("-pk")
+        return [_notification(row) for row in rows[:NOTIFIED_AT_ONCE]] if self.is_mine else []
 
 
 def _notification(row: JobRequest) -> dict[str, str]:
@@ -92,16 +88,3 @@ def _notification(row: JobRequest) -> dict[str, str]:
 
 def unanswered() -> "QuerySet[JobRequest]":
     return JobRequest.objects.unanswered()
-
-
-def with_sizes(rows: "QuerySet[JobRequest]") -> "QuerySet[JobRequest]":
-    """With the characters that they hold, and without these: it can be megabytes."""
-    size = Length("content_data") + Coalesce(Length("call_data"), 0)
-    return rows.select_related("session").annotate(size=size).defer("content_data", "call_data")
-
-
-def gist(row: JobRequest) -> str:
-    """What one of those `with_sizes` asks, in a line that shows whatever hides."""
-    size: int = row.size  # type: ignore[attr-defined]
-    told = requested.gist(row.asked) if size <= READ_LIMIT else f"{row.tool}: {size:,} characters"
-    return short_line(told, LINE_LIMIT)

@@ -39,7 +39,11 @@ LINGER = 0.01
 """Seconds from a commit to the look: one look for a prompt and its claim, and workers go first."""
 
 PAUSE = 0.1
-"""Seconds between two looks, however fast an agent writes."""
+"""Seconds from one look to the next on average, however fast an agent writes."""
+
+BURST = 3
+"""Looks that need not wait for that after a rest: the first words of an answer come shortly after
+the sign that its agent has begun."""
 
 FRAGMENTS_PAUSE = 0.3
 """Seconds between two looks at all else than the conversation, while an agent is writing."""
@@ -255,8 +259,21 @@ def _cursor(request: HttpRequest) -> str:
     return asked if EVENT_ID.fullmatch(asked) else ""
 
 
+class Pace:
+    """How long a stream waits after each look."""
+
+    def __init__(self) -> None:
+        self._paid_until = 0.0
+
+    def pause(self, now: float) -> float:
+        """Seconds to wait after a look at `now`."""
+        self._paid_until = max(self._paid_until, now) + PAUSE
+        return max(0.0, self._paid_until - now - BURST * PAUSE)
+
+
 async def _follow(follower: Follower, watch: Watch, bell: changes.Bell) -> AsyncIterator[str]:
     checked = time.monotonic()
+    pace = Pace()
     yield ": following\n\n"
     while not watch.ended:
         if time.monotonic() - checked >= KEEP_ALIVE:
@@ -269,7 +286,7 @@ async def _follow(follower: Follower, watch: Watch, bell: changes.Bell) -> Async
             return
         if event:
             yield event
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(pace.pause(time.monotonic()))
         if not follower.is_behind:
             await bell.wait(max(0.0, checked + KEEP_ALIVE - time.monotonic()))
 

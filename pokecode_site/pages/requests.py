@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, render
 
 from jobs_app.admin.answer_form import AnswerForm
 from jobs_app.answer_words import done
+from jobs_app.gists import with_sizes
 from jobs_app.models import JobRequest
 from pokecode_site.pages.cards import (
     SHOWN_ON_CARD,
@@ -20,7 +21,7 @@ from pokecode_site.pages.cards import (
     Card,
     state,
 )
-from pokecode_site.pages.inbox import WAITING_SHOWN, may_answer, with_sizes
+from pokecode_site.pages.inbox import WAITING_SHOWN, may_answer
 from sessions_app.admin.base import log_changes, may_read_messages
 from sessions_app.display.conversation import Entry
 from sessions_app.models import Session

@@ -81,7 +81,7 @@ class WorkspaceAdmin(SessionJobsAdmin):
         job = form.enqueue()
         if job is not None:
             self.log_change(request, session, f"Queued the job {job.pk}.")
-            return HttpResponseRedirect(f"{self._url(request, session)}#prompt")
+            return self._done(request, session)
         return self._refused(request, object_id, session, form)
 
     def tell_view(self, request: HttpRequest, object_id: str, job_id: str) -> HttpResponse:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest
 
 from jobs_app.models import UNFINISHED, Job, JobSteer
@@ -21,10 +20,11 @@ def is_by_script(request: HttpRequest) -> bool:
 def context(session: Session) -> dict[str, Any]:
     """The words that stand in no conversation yet: `unread` ones, and those `too_late` that are a
     prompt of their own, while that is not done."""
-    told = JobSteer.objects.filter(session=session, read_at=None)
-    own_jobs = Job.objects.filter(session=session, status__in=UNFINISHED).values("pk")
-    shown = told.filter(Q(own_job_id=None) | Q(own_job_id__in=own_jobs)).order_by("-pk")[:SHOWN]
-    oldest_first = list(shown)[::-1]
+    told = list(JobSteer.objects.filter(session=session, read_at=None).order_by("-pk")[:SHOWN])
+    own_jobs = [each.own_job_id for each in told if each.own_job_id is not None]
+    undone = Job.objects.filter(pk__in=own_jobs, status__in=UNFINISHED).values_list("pk", flat=True)
+    shown = {None, *undone} if own_jobs else {None}
+    oldest_first = [each for each in reversed(told) if each.own_job_id in shown]
     return {
         "unread": [each for each in oldest_first if each.own_job_id is None],
         "too_late": [each for each in oldest_first if each.own_job_id is not None],

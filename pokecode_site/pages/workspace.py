@@ -28,6 +28,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "prompt": {"rows": 3, "placeholder": "What should the agent do?"},
     "model_name": {"autocomplete": "off", "spellcheck": "false"},
     "allowed_tools": {"rows": 2, "spellcheck": "false"},
+    "approvals": {},
     "images": {},
 }
 """Attributes of the fields here, where they are smaller than on the admin's page of a job."""

@@ -151,7 +151,7 @@ class SessionAdmin(BaseAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         with transaction.atomic():
             queryset.filter(is_working=False).delete()
-            working = queryset.first()
+            working = queryset.all().first()  # asked again: the list has been read before
             if working is not None:
                 raise ValidationError(
                     f"The session “{working}” has a running job: cancel the job first, "

@@ -1,7 +1,7 @@
 """The display shape as lines for a terminal. Agents' text never reaches it unescaped."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from django.core.management.base import OutputWrapper
@@ -51,6 +51,9 @@ DIFF_SIGNS = {"add": "+", "remove": "-", "context": " "}
 STEP_MARKS = {"completed": "[x]", "in_progress": "[~]", "pending": "[ ]"}
 
 
+Told = Callable[[SessionMessage, Iterable[Shape]], Iterable[Shape]]
+
+
 @dataclass(frozen=True, slots=True)
 class StyledLine:
     """One line in one style; `text` is hostile until it is painted."""
@@ -66,15 +69,22 @@ class StyledLine:
 class TranscriptPrinter:
     """Prints one session's messages as text: `show` is what `following.follow` calls.
 
-    `colour` is None for "if the stream is a terminal that wants it".
+    `colour` is None for "if the stream is a terminal that wants it". `told` may add to what a
+    message shows.
     """
 
     def __init__(
-        self, stream: OutputWrapper, session: Session, *, colour: bool | None = None
+        self,
+        stream: OutputWrapper,
+        session: Session,
+        *,
+        colour: bool | None = None,
+        told: Told | None = None,
     ) -> None:
         self._stream = stream
         self._project_path = session.project_path
         self._colour = wants_colour(stream) if colour is None else colour
+        self._told = told or (lambda message, shapes: shapes)
         self._answers, self._calls = Answers(), Calls()
 
     def show(self, messages: Iterable[SessionMessage]) -> None:
@@ -82,7 +92,7 @@ class TranscriptPrinter:
             shapes = display_message(
                 message.provider, message.type, message.content_data, self._project_path
             )
-            told = self._calls.named(self._answers.told(shapes))
+            told = self._calls.named(self._answers.told(self._told(message, shapes)))
             put(self._stream, render(told, colour=self._colour))
         self._stream.flush()
 
@@ -124,7 +134,7 @@ def _goes_on(shape: Shape | Naming) -> bool:
         case FileChange():
             return shape.status == "in_progress" or not shape.lines
         case _:
-            return isinstance(shape, ToolUse | Naming | Notice)
+            return isinstance(shape, ToolUse | Naming | Notice | Request)
 
 
 def _own_lines(shape: Shape | Naming) -> Iterator[StyledLine]:

@@ -68,8 +68,9 @@ class Asked:
     @property
     def what_runs(self) -> str:
         """The same text for the same call. The description that a model gives with a command says
-        nothing about what runs, and is worded anew each time."""
-        input = {key: value for key, value in self.input.items() if key != "description"}
+        nothing about what runs, and is worded anew each time; to other tools it may be all."""
+        aside = {"description"} if "command" in self.input else set()
+        input = {key: value for key, value in self.input.items() if key not in aside}
         return json.dumps([self.kind, self.tool, input], sort_keys=True)
 
     def changed(self, input: dict[str, Any]) -> "Asked":

@@ -22,7 +22,7 @@ from sessions_app.providers.shapes import Notice, Request, Shape
 EMPTY_AT_FIRST = {"agentMessage", "contextCompaction", "plan", "reasoning", "userMessage"}
 """Items whose start holds nothing yet."""
 
-WARNINGS = {"configWarning", "deprecationNotice", "guardianWarning", "warning"}
+WARNINGS = {"deprecationNotice", "guardianWarning", "warning"}
 
 UNTOLD = frozenset(
     {
@@ -197,6 +197,9 @@ def show_other(data: dict[str, Any]) -> list[Shape]:
         case "account/rateLimits/updated":
             reached = _limit_reached(params).replace("_", " ")
             return [Notice(f"Codex tells of a limit: {reached}.", "warning")] if reached else []
+        case "configWarning":  # at each start the same
+            said = string(params, "summary")
+            return [Notice(f"Codex: {said}", detail=string(params, "details"))]
         case "hook/completed":
             return [_hook(optional(params, "run", dict, {}))]
         case "item/autoApprovalReview/completed":

@@ -17,6 +17,10 @@ from tests.benchmarks.figures import Figure, table
 from tests.postgres import DEFAULT_URL, VARIABLE
 
 NAMES = ("waiting", "throughput", "recording", "crowd", "maintenance")
+WITH_REAL_AGENTS = ("answer",)
+"""These run only when they are named."""
+
+ALL = NAMES + WITH_REAL_AGENTS
 DATABASES = ("sqlite", "postgresql")
 
 
@@ -26,7 +30,7 @@ def main() -> None:
     url = os.environ.get(VARIABLE, DEFAULT_URL)
     with bench.servers(wanted, url) as servers:
         stand = bench.Bench(servers, options.rounds, options.scale)
-        figures = [figure for name in options.only for figure in _measured(name, stand)]
+        figures = [figure for name in options.names or NAMES for figure in _measured(name, stand)]
     print(table(figures))
     if options.json:
         options.json.write_text(json.dumps(_report(options, figures), indent=1))
@@ -34,7 +38,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME")
+    parser.add_argument("names", nargs="*", type=_name, metavar="NAME", help=", ".join(ALL))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples there too")
     parser.add_argument("--database", choices=(*DATABASES, "both"), default="both")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
@@ -42,6 +46,12 @@ def _arguments() -> argparse.Namespace:
         "--scale", type=float, default=1.0, help="work in a round; below 1 for a quick look"
     )
     return parser.parse_args()
+
+
+def _name(text: str) -> str:
+    if text not in ALL:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(ALL)}")
+    return text
 
 
 def _measured(name: str, stand: bench.Bench) -> Sequence[Figure]:

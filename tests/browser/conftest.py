@@ -63,9 +63,9 @@ class Watched:
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
 
-    def log_in(self, site: RunningSite) -> None:
+    def log_in(self, site: RunningSite, name: str = "admin") -> None:
         self.page.goto(f"{site.url}/admin/")
-        self.page.fill("#id_username", "admin")
+        self.page.fill("#id_username", name)
         self.page.fill("#id_password", PASSWORD)
         self.page.click("input[type=submit]")
         self.page.wait_for_selector("#dashboard")

@@ -48,6 +48,8 @@ def inputs(response) -> dict[str, str]:
 
 def _as_sent(field) -> str:
     value = field.value()
+    if field.name == "images":
+        return field.field.widget.get_context(field.html_name, value, {})["widget"]["tokens"]
     return "\n".join(value) if isinstance(value, list) else "" if value is None else str(value)
 
 

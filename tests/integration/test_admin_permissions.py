@@ -4,17 +4,31 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import get_resolver
+from django.utils import timezone
 
 from jobs_app import queue
-from jobs_app.models import Job, JobAttempt, ProjectTrust, Worker
+from jobs_app.models import (
+    Job,
+    JobAttempt,
+    JobDraft,
+    JobOptions,
+    JobRequest,
+    JobSteer,
+    ProjectTrust,
+    SessionOptions,
+    Worker,
+)
 from jobs_app.outcomes import Outcome
 from sessions_app import transcript
 from sessions_app.models import Session, SessionMessage
 from sessions_app.transcript import NewMessage
+from tests.asked import ask, bash
 from tests.integration.admin_pages import act, client_of, confirm, staff, text, url
 from tests.leasing import claim, end
 
-MODELS = [Session, SessionMessage, Job, JobAttempt, Worker, ProjectTrust]
+TALK = [JobRequest, JobSteer, JobDraft]
+OPTIONS = [SessionOptions, JobOptions]
+MODELS = [Session, SessionMessage, Job, JobAttempt, Worker, ProjectTrust, *TALK, *OPTIONS]
 VIEW = [f"{model._meta.app_label}.view_{model._meta.model_name}" for model in MODELS]
 CHANGE = [
     f"{app}.{verb}_{model}"
@@ -29,6 +43,8 @@ ROLES = {
     "editor without run_job": [*VIEW, *CHANGE, *JOBS],
     "runner": [*VIEW, "jobs_app.run_job"],
     "runner and editor": [*VIEW, *CHANGE, *JOBS, "jobs_app.run_job"],
+    "answerer": ["jobs_app.view_jobrequest", "jobs_app.answer_request"],
+    "viewer of talk without messages": [f"jobs_app.view_{each._meta.model_name}" for each in TALK],
 }
 OK, MOVED, FORBIDDEN = 200, 302, 403
 
@@ -37,11 +53,19 @@ OK, MOVED, FORBIDDEN = 200, 302, 403
 def rows(session, worker):
     """One row of each model; the job has failed, so that all but cancelling is possible."""
     [message] = transcript.append([NewMessage(session.pk, session.provider, "user", "{}")])
-    job = queue.enqueue(session, "Look")
+    job = queue.enqueue(session, "Look", approvals="deny")
     [attempt] = claim(worker)
+    request = ask(attempt, bash())
+    steer = job.steer("Faster.")
+    JobSteer.objects.update(read_at=timezone.now())
+    SessionOptions.objects.keep(session, approvals="ask")
+    options = [SessionOptions.objects.get(), JobOptions.objects.get()]
     end(attempt, Outcome.FAILED, "No.", permanent=True)
     trust = ProjectTrust.objects.create(path="project", trusted_by="root")
-    return dict(zip(MODELS, [session, message, job, attempt, worker, trust], strict=True))
+    draft = JobDraft.objects.create(attempt=attempt, session=session, text="I am")
+    talk = [request, steer, draft]
+    known = [session, message, job, attempt, worker, trust, *talk, *options]
+    return dict(zip(MODELS, known, strict=True))
 
 
 def client(role):
@@ -79,6 +103,13 @@ def test_a_viewer_reads_and_cannot_open_a_form(rows, model):
         ("runner and editor", JobAttempt, [OK, OK, FORBIDDEN, FORBIDDEN]),
         ("runner and editor", Worker, [OK, OK, FORBIDDEN, FORBIDDEN]),
         ("runner and editor", ProjectTrust, [OK, OK, FORBIDDEN, FORBIDDEN]),
+        ("runner and editor", JobRequest, [OK, OK, FORBIDDEN, FORBIDDEN]),
+        ("runner and editor", SessionOptions, [OK, OK, FORBIDDEN, FORBIDDEN]),
+        ("answerer", JobRequest, [OK, OK, FORBIDDEN, FORBIDDEN]),
+        ("answerer", JobSteer, [FORBIDDEN] * 4),
+        ("viewer of talk without messages", JobRequest, [FORBIDDEN] * 4),
+        ("viewer of talk without messages", JobSteer, [FORBIDDEN] * 4),
+        ("viewer of talk without messages", JobDraft, [FORBIDDEN] * 4),
     ],
 )
 def test_a_permission_opens_its_own_pages_alone(rows, role, model, expected):

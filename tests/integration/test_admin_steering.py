@@ -3,10 +3,11 @@
 import pytest
 
 from jobs_app.acts import RUN_JOB
+from jobs_app.models import Job, JobOptions, SessionOptions
 from sessions_app import transcript
 from sessions_app.models import Session, SessionMessage
 from sessions_app.transcript import NewMessage
-from tests.integration.admin_pages import staff, text, url
+from tests.integration.admin_pages import errors, staff, text, typed, url
 
 EDITOR = [
     f"sessions_app.{verb}_{model}"
@@ -58,6 +59,57 @@ def test_context_and_tools_of_a_new_session(editor, project, may_run):
     assert (session.context, session.allowed_tools) == (
         ("Obey me.", ["Bash"]) if may_run else (None, [])
     )
+
+
+OPTIONS = {"approvals": "deny", "model_name": "opus", "effort": "high"}
+
+
+def test_options_of_a_session(editor, session, may_run):
+    page = url(Session, "change", session.pk)
+    shown = text(editor.get(page))
+    assert "as this host: ask a person" in shown
+    assert ('name="approvals"' in shown) is may_run
+    editor.post(page, {"name": "Renamed", "state": "active", **OPTIONS})
+    kept = SessionOptions.objects.filter(session=session).values_list(
+        "approvals", "model", "effort"
+    )
+    assert list(kept) == ([("deny", "opus", "high")] if may_run else [])
+    assert ("refuse it" in text(editor.get(page))) is may_run
+
+
+def test_options_of_a_new_session(editor, project, may_run):
+    new = {"project_path": str(project), "provider": "claude-code", **OPTIONS}
+    editor.post(url(Session, "add"), new)
+    assert list(SessionOptions.objects.values_list("session", "effort")) == (
+        [(Session.objects.get().pk, "high")] if may_run else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"approvals": "always"}, "not one of the available choices"),
+        ({"model_name": "--settings=x"}, "is not a model name"),
+        ({"effort": "high; x"}, "is not an effort"),
+    ],
+)
+def test_wrong_options_keep_the_session_as_it_is(admin_client, session, wrong, sentence):
+    page = url(Session, "change", session.pk)
+    refused = admin_client.post(page, {"name": "Renamed", "state": "active", **OPTIONS, **wrong})
+    assert sentence in errors(refused)
+    session.refresh_from_db()
+    assert session.name != "Renamed"
+    assert not SessionOptions.objects.exists()
+
+
+def test_approvals_of_a_job_are_queued_shown_and_edited(admin_client, session):
+    new = {"session": session.pk, "prompt": "Do it", "max_attempts": "1", "approvals": "deny"}
+    admin_client.post(url(Job, "add"), new)
+    job = Job.objects.get()
+    assert JobOptions.objects.get(job=job).approvals == "deny"
+    assert typed(admin_client, job)["approvals"] == "deny"
+    admin_client.post(url(Job, "change", job.pk), typed(admin_client, job, approvals=""))
+    assert JobOptions.objects.get(job=job).approvals is None
 
 
 def test_the_conversation_that_the_next_run_resumes(editor, session, may_run):

@@ -5,15 +5,22 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
 
+from jobs_app import answers
+from jobs_app.management.fates import Fates
 from jobs_app.models import Closed, Job, JobOptions, JobRequest, SessionOptions
 from jobs_app.who import this_user
-from sessions_app.models import Session
+from sessions_app import transcript
+from sessions_app.display.terminal import TranscriptPrinter
+from sessions_app.models import Session, SessionMessage
+from sessions_app.transcript import NewMessage
 from tests.asked import DATABASE, FEATURES, ask, bash, claude, close, codex, plan, questions
 from tests.leasing import claim
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
+USER = json.dumps({"type": "user", "message": {"content": "Go on."}})
 HOSTILE = "\x1b]52;c;ZXZpbA==\x07\r\x9b2J\u202e\nallowed"
 
 
@@ -50,7 +57,7 @@ def test_what_waits_is_listed_oldest_first_a_line_each(attempt):
     close(ask(attempt, bash("closed")), Closed.WITHDRAWN)
     one, two = run("list_requests").splitlines()
     assert one.startswith(f"{first.pk}  permission  project  waits 0.")
-    assert one.endswith("wants to run a command: make all")
+    assert one.endswith("  Bash: make all")
     assert two.startswith(f"{second.pk}  question  project")
     assert "Which database?" in two
 
@@ -212,6 +219,46 @@ def test_the_second_answer_is_refused(attempt):
     run("answer_request", request.pk, "allow")
     with pytest.raises(CommandError, match="has answered this already"):
         run("answer_request", request.pk, "deny")
+
+
+# --- the conversation ------------------------------------------------------------------
+
+
+def said(attempt, line: str) -> JobRequest:
+    """Asked, and stored as a message of the conversation, as the worker does both."""
+    request = ask(attempt, line)
+    content = request.content_data
+    transcript.append([NewMessage(attempt.session_id, attempt.session.provider, "system", content)])
+    return request
+
+
+def test_the_transcript_tells_requests_and_their_answers_in_their_place(attempt):
+    answers.deny(said(attempt, bash("make one")), by="anna")
+    said(attempt, bash("make two"))
+    transcript.append([NewMessage(attempt.session_id, "claude-code", "user", USER)])
+    shown = run("show_transcript", attempt.session_id)
+    asked, denied, later = "make one", "anna denied this.", "Permission is asked: make two"
+    assert shown.index(asked) < shown.index(denied) < shown.index(later)
+    assert shown.index(later) < shown.index("It waits for an answer.") < shown.index("Go on.")
+    shapes = map(
+        json.loads, run("show_transcript", attempt.session_id, "--format=json").split("\n")[:-1]
+    )
+    told = [shape["text"] for shape in shapes if shape["shape"] in ("Request", "Notice")]
+    assert len(told) == 4
+    assert told[1].startswith("anna denied this.")
+
+
+def test_who_follows_is_told_of_an_answer_that_came_later(attempt):
+    out = StringIO()
+    printer = TranscriptPrinter(OutputWrapper(out), attempt.session, told=Fates().told)
+    request = said(attempt, bash("make one"))
+    printer.show(SessionMessage.objects.in_order())
+    assert out.getvalue().endswith("- It waits for an answer.\n")
+    answers.allow(request, by="anna")
+    transcript.append([NewMessage(attempt.session_id, "claude-code", "user", USER)])
+    for _ in range(2):
+        printer.show(SessionMessage.objects.order_by("-pk")[:1])
+    assert out.getvalue().count("- anna allowed this once.") == 1
 
 
 # --- the other commands ------------------------------------------------------------------

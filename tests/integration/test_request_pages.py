@@ -11,7 +11,8 @@ from jobs_app import answers
 from jobs_app.models import JobRequest
 from pokecode_site.pages import cards, requests
 from sessions_app.models import Session
-from tests.asking import ask, bash, claude, codex, plan, questions, shell
+from tests.asked import bash, claude, codex, plan
+from tests.asking import PLAN, TWO_QUESTIONS, ask, shell
 from tests.integration.admin_pages import said, staff, text, words
 
 pytestmark = pytest.mark.django_db
@@ -80,18 +81,18 @@ def test_hostile_text_is_visible_and_is_no_html(admin_client, session):
 
 
 def test_a_plan_is_rendered_and_runs_nothing(admin_client, session):
-    ask(session, plan())
+    ask(session, plan(PLAN))
     page = admin_client.get(page_of(session)).content.decode()
     assert "<em>migration</em>" in page and "<script>alert" not in page
     assert 'value="approve"' in page and 'value="approve edits"' in page and "Send back" in page
 
 
 def test_a_question_shows_its_choices(admin_client, session):
-    ask(session, questions())
+    ask(session, TWO_QUESTIONS)
     page = shown(admin_client, session)
-    assert "Which database should it use?" in page and "One file, nothing to run." in page
+    assert "Which database?" in page and "a file" in page
     assert page.count('type="radio" name="question0"') == 2
-    assert page.count('type="checkbox" name="question1"') == 3
+    assert page.count('type="checkbox" name="question1"') == 2
 
 
 def test_what_leaves_the_sandbox_says_so(admin_client, codex_session):
@@ -106,7 +107,7 @@ def test_a_sub_agent_says_that_it_is_one(admin_client, session):
 
 
 def test_a_change_that_is_not_told_can_only_be_denied(admin_client, codex_session):
-    ask(codex_session, codex("item/fileChange/requestApproval"))
+    ask(codex_session, codex("fileChange/requestApproval"))
     page = shown(admin_client, codex_session)
     assert "this can only be denied" in page
     assert ALLOW not in page and 'value="deny"' in page
@@ -194,7 +195,7 @@ def test_another_command_may_be_allowed_instead(admin_client, session):
     row = ask(session, line)
     page = text(send(admin_client, row, "allow changed", changed="make\r\ntest"))
     assert given(row)["input"] == {"command": "make\ntest", "timeout": 5}
-    assert "allowed this, changed" in page and "Allowed instead" in page
+    assert "allowed this, changed" in page and "Allowed instead of what was asked" in page
 
 
 @pytest.mark.parametrize(
@@ -243,35 +244,35 @@ def test_denied_and_stopped(admin_client, session):
     ("decision", "mode"), [("approve", "default"), ("approve edits", "acceptEdits")]
 )
 def test_a_plan_is_approved_with_how_edits_go_on(admin_client, session, decision, mode):
-    row = ask(session, plan())
+    row = ask(session, plan(PLAN))
     page = text(send(admin_client, row, decision))
     assert given(row) == {"decision": "allow", "mode": mode}
     assert "approved the plan" in page
 
 
 def test_questions_take_choices_and_own_words(admin_client, session):
-    row = ask(session, questions())
+    row = ask(session, TWO_QUESTIONS)
     page = text(
         send(
             admin_client,
             row,
             "reply",
             question0_text="DuckDB",
-            question1=["0", "2"],
+            question1=["0", "1"],
             question1_text="and undo",
         )
     )
     assert given(row)["answers"] == {
-        "Which database should it use?": ["DuckDB"],
-        "Which features first?": ["Login", "Export", "and undo"],
+        "Which database?": ["DuckDB"],
+        "Which features?": ["Login", "Search", "and undo"],
     }
-    assert "Login, Export, and undo" in page
+    assert "Login, Search, and undo" in page
 
 
 @pytest.mark.parametrize(
     ("sent", "sentence"),
     [
-        ({"question0": "0"}, "Choose or type an answer to 'Which features first?'"),
+        ({"question0": "0"}, "Choose or type an answer to 'Which features?'"),
         ({"question0": "9", "question1": "0"}, "was not offered"),
         ({"question0": ["0", "1"], "question1": "0"}, "Choose one answer"),
         ({"question0": "0", "question0_text": "x", "question1": "0"}, "not both"),
@@ -279,7 +280,7 @@ def test_questions_take_choices_and_own_words(admin_client, session):
     ],
 )
 def test_a_wrong_reply_is_refused_and_nothing_is_lost(admin_client, session, sent, sentence):
-    row = ask(session, questions())
+    row = ask(session, TWO_QUESTIONS)
     page = text(send(admin_client, row, "reply", **sent))
     assert sentence in page
     assert given(row) is None
@@ -317,7 +318,7 @@ def test_a_closed_request_says_why_and_takes_no_answer(admin_client, session, wh
 
 
 def test_a_script_gets_the_card_and_the_reason(admin_client, session):
-    row = ask(session, questions())
+    row = ask(session, TWO_QUESTIONS)
     json_please = {"Accept": "application/json"}
     refused = admin_client.post(url_of(row), {"decision": "reply"}, headers=json_please).json()
     assert "Choose or type" in refused["error"] and 'data-state="open"' in refused["card"]
@@ -329,7 +330,7 @@ def test_a_script_gets_the_card_and_the_reason(admin_client, session):
 
 def test_a_secret_answer_is_not_shown(admin_client, codex_session):
     asked = {"id": "q", "question": "Token?", "header": "", "isSecret": True, "options": []}
-    row = ask(codex_session, codex("item/tool/requestUserInput", questions=[asked]))
+    row = ask(codex_session, codex("tool/requestUserInput", questions=[asked]))
     page = text(send(admin_client, row, "reply", question0_text="hunter2"))
     assert given(row)["answers"] == {"q": ["hunter2"]}
     assert "hunter2" not in page
@@ -340,7 +341,7 @@ def test_a_secret_answer_is_not_shown(admin_client, codex_session):
 
 def test_the_inbox_shows_all_that_waits_oldest_first(admin_client, session, make_session):
     ask(session, bash("make \u202efirst"))
-    ask(make_session("two"), plan())
+    ask(make_session("two"), plan(PLAN))
     page = words(admin_client.get(reverse("admin:index")))
     assert page.index("make <U+202E>first") < page.index("Move to SQLite")
     assert "Needs you" in page and "2 waiting for you" in " ".join(page.split())

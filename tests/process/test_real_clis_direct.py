@@ -1,5 +1,6 @@
 """The real command-line tools, started as an agent says, against a model server of ours."""
 
+import base64
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from unittest import mock
 import pytest
 
 from jobs_app.agents import AGENTS, Agent
-from jobs_app.agents.base import CloseInput, Driver, Effect, Launch, Send, Turn
+from jobs_app.agents.base import CloseInput, Driver, Effect, Image, Launch, Send, Turn
 from jobs_app.outcomes import Outcome, Verdict
 from sessions_app.ids import new_id
 from sessions_app.providers import PROVIDERS, events
@@ -24,6 +25,12 @@ from tests.fakes import real_clis
 from tests.fakes.model_server import ModelServer
 
 TIMEOUT = 60.0
+DOT = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
+    "AAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+"""A picture of one pixel, as PNG."""
+
 UNKNOWN_CONVERSATION = "01a206e5-b45b-7a70-8d0d-272b1d2d7f4b"
 
 
@@ -204,6 +211,30 @@ def test_a_conversation_goes_on(host):
     assert second.tokens == host.server.served.total - before
 
 
+def test_conversations_of_claude_in_plain_text_and_ours_go_on_in_each_other(claude):
+    began = _in_plain_text(claude, "SAY the first answer")
+    ours = claude.run("SAY the second answer", resume=began)
+    assert ours.verdict == Verdict(Outcome.SUCCEEDED)
+    assert "the first answer" in claude.server.prompts[-1].text
+    assert _in_plain_text(claude, "SAY the third answer", f"--resume={began}") == began
+    assert "the second answer" in claude.server.prompts[-1].text
+
+
+def _in_plain_text(claude: Host, prompt: str, *options: str) -> str:
+    """As people use it, and PokéCode did once; returns the conversation's id."""
+    claude.home.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [real_clis.claude(), "-p", "--output-format=json", *options],
+        input=prompt.encode(),
+        capture_output=True,
+        env=claude.environment,
+        cwd=claude.project,
+        check=True,
+        timeout=TIMEOUT,
+    )
+    return json.loads(done.stdout)["session_id"]
+
+
 def test_a_conversation_that_is_unknown_fails_for_good(host):
     verdict = host.run("SAY hello", resume=UNKNOWN_CONVERSATION).verdict
     assert (verdict.outcome, verdict.permanent) == (Outcome.FAILED, True)
@@ -243,6 +274,15 @@ def test_an_interrupted_run_is_no_success(host):
 def test_context_reaches_the_model(host):
     host.run("SAY hello", context="Answer like a pirate.")
     assert "Answer like a pirate." in host.server.prompts[0].text
+
+
+def test_a_picture_and_the_effort_reach_the_model_of_codex(codex, tmp_path):
+    picture = tmp_path / "dot.png"
+    picture.write_bytes(base64.b64decode(DOT))
+    codex.run("SAY hello", images=[Image(str(picture), "image/png")], effort="high")
+    body = codex.server.prompts[0].body
+    assert body["reasoning"]["effort"] == "high"
+    assert "data:image/png;base64," in codex.server.prompts[0].text
 
 
 def test_a_leading_slash_reaches_the_model(host):

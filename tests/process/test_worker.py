@@ -61,7 +61,7 @@ def test_a_run_knows_the_commits_before_and_after_it(site, tmp_path):
         subprocess.run(command, cwd=project, check=True)
     agent = tmp_path / "agent.sh"
     result = json.dumps({"type": "result", "subtype": "success", "is_error": False})
-    agent.write_text(f"cat > /dev/null\n{shlex.join(commit)}\necho {shlex.quote(result)}\n")
+    agent.write_text(f"read -r prompt\n{shlex.join(commit)}\necho {shlex.quote(result)}\n")
     before = head(project)
     job = site.submit(session, "Commit something")
     site.drain(POKECODE_CLAUDE_COMMAND=f"/bin/sh {agent}")

@@ -18,7 +18,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from jobs_app.agents import AGENTS, find
-from jobs_app.agents.base import CloseInput, Decision, Effect, Launch, Send, Turn
+from jobs_app.agents.base import CloseInput, Decision, Effect, Image, Launch, Send, Turn
 from jobs_app.agents.instructions import LIMIT
 from jobs_app.processes.spawning import Command
 from sessions_app.providers import Asked
@@ -137,6 +137,14 @@ def test_a_claude_too_old_to_be_talked_to_runs_one_way(printed, is_old, tmp_path
     assert ("update it to 2.1.219 or newer." in (note or "")) == is_old
 
 
+def test_a_claude_too_old_to_be_talked_to_takes_no_images(tmp_path, settings):
+    program = _program(tmp_path / "claude", "echo '2.1.218 (Claude Code)'\n")
+    settings.POKECODE_CLAUDE_COMMAND = [str(program)]
+    turn = Turn("attempt", "Look", "/nowhere", images=[Image("/nowhere/a.png", "image/png")])
+    with pytest.raises(ValidationError, match=r"too old for images: update it to 2\.1\.219"):
+        AGENTS["claude-code"].launch(turn)
+
+
 def test_the_version_of_claude_is_asked_for_once(tmp_path, settings):
     program = _program(tmp_path / "claude", f"echo x >> {tmp_path}/asked\n")
     settings.POKECODE_CLAUDE_COMMAND = [str(program)]
@@ -154,6 +162,12 @@ def test_codex_is_started_as_a_server_that_looks_for_nothing_elsewhere():
     words = options("codex-cli")
     assert words[0] == "app-server"
     assert {"--disable=plugins", "--disable=unbounded_connection_retries"} <= set(words)
+
+
+def test_codex_may_ask_questions_only_where_a_person_is_asked():
+    questions = "--config=features.default_mode_request_user_input=true"
+    assert questions in options("codex-cli", asks=True)
+    assert questions not in options("codex-cli")
 
 
 OLD_CODEX = (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobs_app.agents.base import Ask, Decision, Heard, Send, Turn, Unheard, Writing
+from jobs_app.agents.base import Ask, Decision, Heard, Image, Send, Turn, Unheard, Writing
 from jobs_app.agents.claude.talk import ClaudeDriver
 from jobs_app.outcomes import TURN_STOPPED, Outcome
 from sessions_app.providers import Asked
@@ -257,6 +257,13 @@ def test_a_prompt_that_a_hook_refuses_ends_in_plain_words():
     assert "no secrets here" in (verdict.error or "")
 
 
+def test_only_a_command_s_description_may_be_worded_anew():
+    described = {"command": "ls", "description": "Look"}
+    assert ASKED.changed(described).what_runs == ASKED.what_runs
+    issue = Asked("r1", "permission", "mcp__tracker__add", {"description": "One"})
+    assert issue.changed({"description": "Another"}).what_runs != issue.what_runs
+
+
 # --- what it is writing -----------------------------------------------------------
 
 
@@ -322,6 +329,15 @@ def test_an_allowed_call_is_to_be_made_again_as_it_was_allowed():
     changed = first_words(Decision(ASKED, {"decision": "allow", "input": {"command": "pwd"}}))
     assert '{"command": "pwd"}' in changed
     assert '"ls"' not in changed
+
+
+def test_its_images_are_shown_once(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"a picture")
+    images = [Image(str(tmp_path / "a.png"), "image/png")]
+    [image, text] = Talk(images=images).sent[0]["message"]["content"]
+    assert (image["source"]["media_type"], text["text"]) == ("image/png", "Do it")
+    resumed = Talk(images=images, decisions=[Decision(ASKED, {"decision": "allow"})])
+    assert isinstance(resumed.sent[0]["message"]["content"], str)
 
 
 def test_answers_and_denials_are_told_in_words():

@@ -21,7 +21,7 @@ from jobs_app.agents.base import (
 )
 from jobs_app.agents.codex.talk import CodexDriver
 from jobs_app.outcomes import TURN_STOPPED, Outcome
-from sessions_app.providers import PROVIDERS, Asked
+from sessions_app.providers import PROVIDERS, Asked, Question
 
 CODEX = PROVIDERS["codex-cli"]
 THREAD, TURN = "01a21328-6825-79e0-8da7-cc53c2c81b36", "01a21328-6848-7292-89a6-2ab3b7a1978c"
@@ -128,6 +128,14 @@ def test_a_conversation_goes_on_from_an_answer_with_the_call_as_the_model_makes_
     [said] = talk.sent[-1]["params"]["input"]
     assert '"command": "touch a && echo b"' in said["text"]
     assert "Do it" not in said["text"]
+
+
+def test_a_conversation_goes_on_from_answers_under_the_words_of_the_questions():
+    question = Question("q1", "Which database?")
+    asked = Asked("0", "question", "Question", questions=[question])
+    decision = Decision(asked, {"decision": "reply", "answers": {"q1": ["SQLite"]}})
+    [said] = Talk(resume=THREAD, decisions=[decision]).begun().sent[-1]["params"]["input"]
+    assert "Which database?: SQLite" in said["text"]
 
 
 @pytest.mark.parametrize(

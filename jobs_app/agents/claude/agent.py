@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
 from jobs_app.agents import instructions
 from jobs_app.agents.answering import resumed_prompt
@@ -29,6 +30,8 @@ UNTRUSTED = ("--setting-sources=user", "--strict-mcp-config")
 
 OUTPUT = ("--output-format=stream-json", "--verbose")
 PROTOCOL = ("--input-format=stream-json", "--include-partial-messages")
+
+UPDATE = f"update it to {'.'.join(map(str, NEEDED))} or newer"
 
 INSTRUCTIONS = ("CLAUDE.md", ".claude/CLAUDE.md")
 
@@ -63,9 +66,12 @@ class ClaudeAgent:
         return Launch(command, ClaudeDriver(turn))
 
     def _one_way(self, turn: Turn, words: list[str], version: str) -> Launch:
+        if turn.images:
+            raise ValidationError(f"{_too_old(version)} for images: {UPDATE}.")
         command = Command([*words, *self._options(turn)], environment(turn.attempt_id, ENVIRONMENT))
         prompt = escaped(resumed_prompt(turn.decisions) or turn.prompt)
-        note = _cannot_ask(version) if turn.asks else None
+        refused = "what needs a permission was refused"
+        note = f"{_too_old(version)} to ask, so {refused}: {UPDATE}." if turn.asks else None
         return Launch(command, OneWay(ClaudeObserver(turn), prompt, note))
 
     def _options(self, turn: Turn) -> list[str]:
@@ -99,9 +105,5 @@ def _mode(turn: Turn) -> str:
     return next(filter(None, chosen), settings.POKECODE_CLAUDE_PERMISSION_MODE)
 
 
-def _cannot_ask(version: str) -> str:
-    needed = ".".join(map(str, NEEDED))
-    return (
-        f"{NAME} {version} on this host is too old to ask, so what needs a permission was "
-        f"refused: update it to {needed} or newer."
-    )
+def _too_old(version: str) -> str:
+    return f"{NAME} {version} on this host is too old"

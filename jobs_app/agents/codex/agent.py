@@ -24,6 +24,13 @@ OPTIONS = (
     "--disable=unbounded_connection_retries",
 )
 
+# Otherwise the model may ask questions only where it is to plan. As a setting, because an unknown
+# one is ignored, where `--enable` is refused.
+QUESTIONS = (
+    "--config=features.default_mode_request_user_input=true",
+    "--config=suppress_unstable_features_warning=true",
+)
+
 INSTRUCTIONS = ("AGENTS.md",)
 
 NEEDED = (0, 169, 0)
@@ -49,7 +56,8 @@ class CodexAgent:
         note = _why_one_way(Installed(command, environment))
         prompt = self._prompt(turn)
         if note is None:
-            argv = [*command, "app-server", *OPTIONS, _trust_option(turn)]
+            asking = QUESTIONS if turn.asks else ()
+            argv = [*command, "app-server", *OPTIONS, *asking, _trust_option(turn)]
             driver: Driver = CodexDriver(turn, prompt, settings.POKECODE_CODEX_SANDBOX)
         else:
             argv = [*command, *self._one_way(turn)]

@@ -91,7 +91,7 @@ class CodexDriver:
         return [self._call("turn/start", params, self._begun)]
 
     def _said(self) -> str:
-        return resumed_prompt([_as_called(each) for each in self._turn.decisions]) or self._prompt
+        return resumed_prompt([_in_words(each) for each in self._turn.decisions]) or self._prompt
 
     def _begun(self, result: Message) -> Sequence[Effect]:
         self._running = str(_object(result, "turn").get("id"))
@@ -276,13 +276,18 @@ class CodexDriver:
         return protocol.call(number, method, params)
 
 
-def _as_called(decision: Decision) -> Decision:
-    """The call as the model makes it: the tool itself adds the shell."""
-    input = decision.asked.input
-    if not isinstance(input.get("command"), str):
-        return decision
-    called = {**input, "command": without_shell(input["command"])}
-    return replace(decision, asked=decision.asked.changed(called))
+def _in_words(decision: Decision) -> Decision:
+    """As the model knows it: its call without the shell, which the tool itself adds, and its
+    questions by their texts."""
+    asked, answer = decision.asked, decision.answer
+    if isinstance(command := asked.input.get("command"), str):
+        called = {**asked.input, "command": without_shell(command)}
+        return replace(decision, asked=asked.changed(called))
+    if answer["decision"] == "reply":
+        texts = {question.key: question.text for question in asked.questions}
+        replies = {texts.get(key, key): chosen for key, chosen in answer["answers"].items()}
+        return replace(decision, answer={**answer, "answers": replies})
+    return decision
 
 
 def _nothing(response: Message) -> Sequence[Effect]:

@@ -7,15 +7,13 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from jobs_app.gists import gist, with_sizes
 from jobs_app.management.requests import find_request, state
 from jobs_app.models import JobRequest
 from sessions_app.display.html import lasted
 from sessions_app.display.terminal import put, safe, wants_colour
 from sessions_app.display.terminal_requests import render_request
-from sessions_app.providers.requested import gist, wish
 from sessions_app.visible import short_line
-
-GIST_LENGTH = 120
 
 
 class Command(BaseCommand):
@@ -32,9 +30,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        requests = [find_request(options["id"])] if options["id"] else _waiting()
-        is_whole = options["id"] or options["verbosity"] > 1
-        show = self._show_json if options["json"] else self._show if is_whole else self._show_line
+        is_short = not (options["id"] or options["json"] or options["verbosity"] > 1)
+        requests = [find_request(options["id"])] if options["id"] else _waiting(is_short)
+        show = self._show_line if is_short else self._show_json if options["json"] else self._show
         is_none = True
         for request in requests:
             show(request)
@@ -44,10 +42,9 @@ class Command(BaseCommand):
 
     def _show_line(self, request: JobRequest) -> None:
         waits = lasted(timezone.now() - request.asked_at).replace("\u00a0", " ")
-        asked = request.asked
-        what = short_line(f"{wish(asked)}: {gist(asked)}", GIST_LENGTH)
         name = short_line(request.session.name, 40)
-        line = f"{request.pk}  {request.kind}  {name}  waits {waits}  {what}"
+        what = f"{short_line(request.tool, 40)}: " if request.kind == "permission" else ""
+        line = f"{request.pk}  {request.kind}  {name}  waits {waits}  {what}{gist(request)}"
         put(self.stdout, f"{safe(line)}\n")
 
     def _show(self, request: JobRequest) -> None:
@@ -60,10 +57,10 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(_as_json(request)).replace("\x7f", "\\u007f"))
 
 
-def _waiting() -> Iterable[JobRequest]:
-    """One at a time: each may be megabytes."""
-    waiting = JobRequest.objects.unanswered().select_related("session").order_by("pk")
-    return waiting.iterator(chunk_size=1)
+def _waiting(is_short: bool) -> Iterable[JobRequest]:
+    """Whole ones singly: each may be megabytes."""
+    waiting = with_sizes(JobRequest.objects.unanswered()).order_by("pk")
+    return waiting.iterator(100) if is_short else waiting.defer(None).iterator(1)
 
 
 def _as_json(request: JobRequest) -> dict[str, Any]:

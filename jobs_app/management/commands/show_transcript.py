@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from jobs_app.management.fates import Fates
 from sessions_app.display.following import follow, show_new
 from sessions_app.display.terminal import TranscriptPrinter, put, wants_colour
 from sessions_app.lookup import find_session
@@ -46,12 +47,13 @@ class Command(BaseCommand):
     def _shower(
         self, session: Session, options: dict[str, Any]
     ) -> Callable[[list[SessionMessage]], None]:
+        fates = Fates()
         if options["format"] == "text":
             colour = options["force_color"] or (
                 wants_colour(self.stdout) and not options["no_color"]
             )
-            return TranscriptPrinter(self.stdout, session, colour=colour).show
-        form = _as_json if options["format"] == "json" else _as_raw(self.stdout.isatty())
+            return TranscriptPrinter(self.stdout, session, colour=colour, told=fates.told).show
+        form = _as_json(fates) if options["format"] == "json" else _as_raw(self.stdout.isatty())
         return lambda messages: self._write(form(message, session) for message in messages)
 
     def _write(self, texts: Iterable[str]) -> None:
@@ -60,14 +62,19 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _as_json(message: SessionMessage, session: Session) -> str:
+def _as_json(fates: Fates) -> Callable[[SessionMessage, Session], str]:
     """A line for each shape: its class as "shape", its fields, its message's id and time."""
-    shapes = display_message(
-        message.provider, message.type, message.content_data, session.project_path
-    )
-    about = {"message": message.pk, "at": message.created_at.isoformat()}
-    lines = (json.dumps({**about, "shape": type(s).__name__, **asdict(s)}) for s in shapes)
-    return "".join(f"{line}\n" for line in lines).replace("\x7f", "\\u007f")
+
+    def form(message: SessionMessage, session: Session) -> str:
+        shapes = display_message(
+            message.provider, message.type, message.content_data, session.project_path
+        )
+        about = {"message": message.pk, "at": message.created_at.isoformat()}
+        told = fates.told(message, shapes)
+        lines = (json.dumps({**about, "shape": type(s).__name__, **asdict(s)}) for s in told)
+        return "".join(f"{line}\n" for line in lines).replace("\x7f", "\\u007f")
+
+    return form
 
 
 def _as_raw(to_terminal: bool) -> Callable[[SessionMessage, Session], str]:

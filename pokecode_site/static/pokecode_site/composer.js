@@ -1,32 +1,48 @@
-// What is told to a working agent goes to the server without leaving the page, which shows by
-// itself what becomes of it. Where that fails, the form is sent the plain way.
+// What is asked of an agent goes to the server without leaving the page, which shows by itself
+// what becomes of it. What the server does not simply do is sent again the plain way, and its
+// answer is a page.
 
-const prompt = document.querySelector("#prompt textarea");
+const composer = document.querySelector(".composer");
+const form = document.querySelector("form#prompt");
+const prompt = form?.querySelector("textarea");
 
 const post = (button) =>
-  fetch(button.formAction, {
+  fetch(button.getAttribute("formaction") ?? button.form.getAttribute("action"), {
     method: "POST",
     body: new FormData(button.form, button),
     headers: { "X-Requested-With": "fetch" },
     redirect: "manual",
   });
 
+const say = (text) => {
+  composer.querySelector(".unsent")?.remove();
+  if (!text) return;
+  const note = document.createElement("p");
+  note.className = "unsent errornote";
+  note.setAttribute("role", "alert");
+  note.textContent = text;
+  composer.prepend(note);
+};
+
 const send = async (button) => {
   button.disabled = true;
   const answer = await post(button).catch(() => null);
   button.disabled = false;
-  if (answer?.status !== 204) {
-    button.dataset.byScript = "failed";
-    if (button.isConnected) button.click();
-  } else if (button.form.contains(prompt)) {
-    prompt.value = "";
-    prompt.focus();
+  if (!answer || answer.status >= 500) {
+    say("The server did not answer, so this may not have been sent: look, then try again.");
+  } else if (answer.status !== 204) {
+    button.removeAttribute("data-by-script");
+    button.form.requestSubmit(button);
+  } else {
+    say("");
+    if (button.form === form) form.reset();
+    prompt?.focus();
   }
 };
 
 const sendByScript = (event) => {
-  const button = event.submitter;
-  if (button?.dataset.byScript !== "") return;
+  const button = event.submitter ?? event.target.querySelector("[type=submit]");
+  if (!button?.hasAttribute("data-by-script")) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   send(button);

@@ -27,12 +27,13 @@ const entryOf = (card) => {
 
 // Somebody else was faster: what was typed here is not sent, and is not lost either.
 const keepTyped = (shown, fresh) => {
+  fresh.append(...shown.querySelectorAll(".typed"));
   const typed = [...shown.querySelectorAll("textarea")]
     .filter((field) => field.value.trim() && field.value !== field.defaultValue)
     .map((field) => field.value);
   if (!typed.length || shown.dataset.sent) return;
   const kept = document.createElement("p");
-  kept.className = "quiet";
+  kept.className = "quiet typed";
   kept.textContent = `You had typed: ${typed.join(" / ")}`;
   fresh.append(kept);
 };
@@ -153,11 +154,20 @@ const choose = (card, target, digit) => {
   return Boolean(option);
 };
 
+// Esc elsewhere in the conversation stops the agent, but not whoever writes to it.
+const leaveText = (card, event) => {
+  event.preventDefault();
+  card.focus();
+};
+
 const onKey = (event) => {
   const { target, key } = event;
   const card = target.closest?.(".request-card");
   if (!card || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  if (target.matches(TYPING)) return;
+  if (target.matches(TYPING)) {
+    if (key === "Escape" && !event.isComposing) leaveText(card, event);
+    return;
+  }
   const isDone =
     (KEYS[key] && press(card, KEYS[key])) ||
     (/^[1-9]$/.test(key) && choose(card, target, Number(key))) ||

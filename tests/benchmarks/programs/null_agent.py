@@ -15,6 +15,7 @@ from sessions_app.providers import Asked
 class NullProcess:
     pid = 1
     started = 0
+    is_open = True
 
     @classmethod
     def attach(cls, *_arguments: object, **_options: object) -> Self:

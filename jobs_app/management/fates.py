@@ -1,0 +1,48 @@
+"""What became of the requests in a conversation, for those who print it."""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from jobs_app.management.requests import state
+from jobs_app.models import JobRequest
+from sessions_app.models import SessionMessage
+from sessions_app.providers.shapes import Notice, Request, Shape
+
+SLACK = timedelta(minutes=5)
+"""How far the clocks are believed to differ that tell when a request and its message came."""
+
+
+class Fates:
+    """Watches one conversation as it is printed: see `told`."""
+
+    def __init__(self) -> None:
+        self._open: list[str] = []
+
+    def told(self, message: SessionMessage, shapes: Iterable[Shape]) -> Iterator[Shape]:
+        """The message's shapes, and after each request who has answered it how; where nobody had,
+        that is told before the first message after the answer."""
+        yield from self._answered_since()
+        for shape in shapes:
+            yield shape
+            if isinstance(shape, Request):
+                yield from map(self._note, _rows(message, shape.key))
+
+    def _answered_since(self) -> Iterator[Shape]:
+        if not self._open:
+            return
+        rows = JobRequest.objects.filter(pk__in=self._open).order_by("pk")
+        ended = [row for row in rows if not row.is_open]
+        for row in ended:
+            self._open.remove(row.pk)
+            yield self._note(row)
+
+    def _note(self, row: JobRequest) -> Notice:
+        if row.is_open:
+            self._open.append(row.pk)
+        return Notice(state(row))
+
+
+def _rows(message: SessionMessage, key: str) -> list[JobRequest]:
+    period = (message.created_at - SLACK, message.created_at + SLACK)
+    rows = JobRequest.objects.filter(session=message.session_id, asked_at__range=period)
+    return [row for row in rows.select_related("session") if row.asked.key == key][:1]
