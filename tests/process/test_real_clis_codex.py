@@ -104,14 +104,6 @@ def test_what_is_denied_does_not_run_and_the_agent_is_told_why(asking, model):
     assert asking.counted() == model.served.total
 
 
-def test_a_command_that_the_sandbox_stopped_may_be_run_again_outside(asking):
-    job = asking.prompt("RUN echo ran >> ran.txt")
-    with asking.site.worker():
-        asking.person.act("allow", asking.request(job)["id"])
-        assert asking.ended(job)["status"] == "completed"
-    assert (asking.project / "ran.txt").read_text() == "ran\n"
-
-
 def test_a_patch_is_asked_with_its_changes_and_made_once_allowed(asking):
     job = asking.prompt(add_file(asking.project / "new.txt"))
     with asking.site.worker():
