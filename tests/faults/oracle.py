@@ -40,9 +40,9 @@ def check(world: "World") -> list[str]:
         *_ends(world.jobs),
         *_agents(world),
         *_left_on_machine(world.base / "locks"),
-        *_transcripts(world.jobs, Counter(world.words.values())),
+        *_transcripts(world.jobs, Counter(world.people.words.values())),
         *_talk(world),
-        *_words(world.words),
+        *_words(world.people.words),
         *_lost(world.acknowledged),
         *_complaints(world.worker_log),
     ]
@@ -207,7 +207,10 @@ def call(job: int, number: int) -> str:
 def _talk(world: "World") -> Iterator[str]:
     requests = list(JobRequest.objects.order_by("pk"))
     for request in requests:
-        if request.pk in world.answers and request.answered_by != world.answers[request.pk]:
+        if (
+            request.pk in world.people.answers
+            and request.answered_by != world.people.answers[request.pk]
+        ):
             yield f"request {request.pk}: its answer is not the one that was taken"
         if request.closed_why != Closed.ANSWERED:
             yield f"request {request.pk} of {request.asked.input} is closed as {request.closed_why}"

@@ -28,7 +28,7 @@ def killed_while_waiting(world: World) -> None:
     world.inject(f"kill -9 of {victims}")
     world.pass_time(world.random.choice((0, 0.3)))
     if world.random.random() < 0.5:
-        world.inject(f"{world.answer_all()} answers before the next worker")
+        world.inject(f"{world.people.answer_all()} answers before the next worker")
     _stop(world, worker)
     world.finish_answering()
 
@@ -55,7 +55,7 @@ def killed_after_the_answer(world: World) -> None:
     if world.random.random() < 0.5:
         worker.send_signal(signal.SIGSTOP)
         world.inject("SIGSTOP")
-    world.inject(f"{world.answer_all()} answers")
+    world.inject(f"{world.people.answer_all()} answers")
     world.pass_time(world.random.choice((0, 0, 0.005, 0.02, 0.1)))
     _kill(worker)
     world.inject("kill -9 of the worker")
@@ -73,7 +73,7 @@ def parked_and_rescued(world: World) -> None:
         _kill(worker)
         parked = Job.objects.pending().waiting().count()
         world.inject(f"kill -9 of the worker, {parked} parked")
-        world.inject(f"{world.answer_all(1)} answers")
+        world.inject(f"{world.people.answer_all(1)} answers")
     world.finish_answering(**QUICKLY)
 
 
@@ -87,7 +87,7 @@ def drained_while_waiting(world: World) -> None:
     world.inject("SIGTERM")
     if world.random.random() < 0.5:
         world.pass_time(world.random.choice((0, 0.005, 0.02)))
-        world.inject(f"{world.answer_all()} answers meanwhile")
+        world.inject(f"{world.people.answer_all()} answers meanwhile")
     world.end(worker, 20)
     if oracle.marked_processes():
         world.broken.add("a worker that was stopped cleanly left processes")
@@ -103,7 +103,7 @@ def answered_twice_at_once(world: World) -> None:
         world.until(_asked_or_done, "a question, or the end of all jobs")
         for request in JobRequest.objects.unanswered():
             _answer_twice(world, request)
-    world.inject(f"{len(world.answers)} questions answered by two")
+    world.inject(f"{len(world.people.answers)} questions answered by two")
     _stop(world, worker)
 
 
@@ -116,7 +116,7 @@ def frozen_while_waiting(world: World) -> None:
     first.send_signal(signal.SIGSTOP)
     world.inject("SIGSTOP")
     if world.random.random() < 0.7 and not world.database.is_held():
-        world.inject(f"{world.answer_all()} answers")
+        world.inject(f"{world.people.answer_all()} answers")
     world.until(lambda: not Worker.objects.alive().exists(), "the frozen worker to seem dead")
     second = world.start_worker()
     world.pass_time(world.random.choice((0.5, 2)))
@@ -133,7 +133,7 @@ def killed_while_told(world: World) -> None:
     world.submit_asking(3, 2, sleep=0.3)
     worker = world.start_worker()
     _wait_for_questions(world)
-    world.inject(f"{world.tell_all()} words")
+    world.inject(f"{world.people.tell_all()} words")
     world.pass_time(world.random.choice((0, 0.01, 0.1)))
     _kill(worker)
     world.inject("kill -9 of the worker")
@@ -153,7 +153,7 @@ def _asked_or_done() -> bool:
 def _answer_twice(world: World, request: JobRequest) -> None:
     given: list[bool] = []
     people = [
-        threading.Thread(target=lambda how=how: given.append(world.answer(request, how)))
+        threading.Thread(target=lambda how=how: given.append(world.people.answer(request, how)))
         for how in ("allow", "deny")
     ]
     for person in people:

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,15 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from jobs_app import answers, steering
-from jobs_app.models import Job, JobAttempt, JobRequest
+from jobs_app.models import Job, JobAttempt
 from sessions_app import changes
 from sessions_app.models import Session, SessionMessage
 from tests.faults import oracle
+from tests.faults.people import People
 from tests.process.site import MANAGE
 
 PATIENCE = 60.0
@@ -68,10 +66,7 @@ class World:
         """What the witness saw that must never be true, not even for a moment."""
         self.acknowledged: set[str] = set()
         """Messages that the witness has read: they must never be missing again."""
-        self.answers: dict[str, Any] = {}
-        """What people have answered and been told that it counts, by request."""
-        self.words: dict[str, str] = {}
-        """What agents were told, and the session of each."""
+        self.people = People(self)
         self._processes: list[subprocess.Popen[bytes]] = []
         self._clear()
 
@@ -162,75 +157,6 @@ class World:
         for path in (self.agents_log, self.calls_log, self.worker_log):
             path.write_bytes(b"")
 
-    # --- the people -----------------------------------------------------------
-
-    def answer_all(self, at_most: int = 100) -> int:
-        """Answer what is asked now, one way or another; returns how many were answered."""
-        found = self._without_database_trouble(
-            lambda: list(JobRequest.objects.unanswered().order_by("pk")[:at_most])
-        )
-        ways = ("allow", "allow", "change", "deny")
-        return sum(self.answer(request, self.random.choice(ways)) for request in found or ())
-
-    def answer(self, request: JobRequest, how: str) -> bool:
-        """Whether the answer counts. A database that is in trouble is asked again."""
-        deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline:
-            try:
-                self._give(JobRequest.objects.get(pk=request.pk), how)
-            except ValidationError:
-                return self._is_ours(request, how)
-            except DatabaseError:
-                connection.close()
-                time.sleep(0.1)
-            else:
-                self.answers[request.pk] = how
-                return True
-            finally:
-                if threading.current_thread() is not threading.main_thread():
-                    connection.close()
-        return False
-
-    def _is_ours(self, request: JobRequest, how: str) -> bool:
-        """Our first try may have been stored although we were not told so."""
-        if JobRequest.objects.filter(pk=request.pk, answered_by=how).exists():
-            self.answers[request.pk] = how
-            return True
-        return False
-
-    def _give(self, request: JobRequest, how: str) -> None:
-        match how:
-            case "allow":
-                answers.allow(request, by=how)
-            case "change":
-                command = f"{request.asked.input['command']} # changed"
-                answers.allow(request, input={"command": command}, by=how)
-            case _:
-                answers.deny(request, why="No.", by=how)
-
-    def tell_all(self) -> int:
-        """Tell each running agent something; returns how many were told."""
-        for run in list(JobAttempt.objects.open().select_related("job")):
-            word = f"word-{len(self.words)}"
-            steering.steer(run.job, word, by="person")
-            self.words[word] = run.session_id
-        return len(self.words)
-
-    def answer_to_the_end(self) -> None:
-        """A worker runs: answer all that is asked, until all jobs have ended."""
-
-        def has_ended() -> bool:
-            self.answer_all(self.random.choice((1, 100)))
-            return not Job.objects.unfinished().exists()
-
-        self.until(has_ended, "the end of all jobs")
-
-    def finish_answering(self, **environment: str) -> None:
-        """Whatever is left must be runnable, once it is answered: a fresh worker runs it."""
-        worker = self.start_worker(**environment)
-        self.answer_to_the_end()
-        self.stop(worker)
-
     # --- who works on it ----------------------------------------------------
 
     def start_worker(
@@ -285,6 +211,21 @@ class World:
         """Whatever is left must be runnable: a fresh worker runs it."""
         self.end(self.start_worker("--drain"))
 
+    def answer_to_the_end(self) -> None:
+        """A worker runs: answer all that is asked, until all jobs have ended."""
+
+        def has_ended() -> bool:
+            self.people.answer_all(self.random.choice((1, 100)))
+            return not Job.objects.unfinished().exists()
+
+        self.until(has_ended, "the end of all jobs")
+
+    def finish_answering(self, **environment: str) -> None:
+        """Whatever is left must be runnable, once it is answered: a fresh worker runs it."""
+        worker = self.start_worker(**environment)
+        self.answer_to_the_end()
+        self.stop(worker)
+
     def judge(self) -> None:
         # A connection may have been cut, and a server that was killed may still recover.
         self.until(lambda: Job.objects.exists() or True, "an answer of the database")
@@ -329,14 +270,15 @@ class World:
             if time.monotonic() > deadline:
                 raise Stuck(f"not within {patience:g} s: {what}")
             began = time.monotonic()
-            self._without_database_trouble(self._look)
+            self.without_database_trouble(self._look)
             # At most a fifth of the time, because the workers need the machine.
             time.sleep(max(0.01, 4 * (time.monotonic() - began)))
 
     def _holds(self, condition: Callable[[], Any]) -> bool:
-        return bool(self._without_database_trouble(condition))
+        return bool(self.without_database_trouble(condition))
 
-    def _without_database_trouble(self, action: Callable[[], Any]) -> Any:
+    def without_database_trouble(self, action: Callable[[], Any]) -> Any:
+        """What the action gives, None if the database is in trouble."""
         try:
             return action()
         except DatabaseError:

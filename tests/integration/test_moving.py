@@ -27,6 +27,7 @@ from jobs_app.models import (
     JobRequest,
     JobSteer,
     ProjectTrust,
+    PromptImage,
     SessionHost,
     SessionOptions,
     Worker,
@@ -119,6 +120,7 @@ def full(session):
     JobDraft.objects.create(attempt=attempt, session=session, text=TEXT, updated_at=MOMENT)
     SessionOptions.objects.create(session=session, approvals="ask", model=TEXT, effort="high")
     JobOptions.objects.create(job=job, approvals="deny")
+    PromptImage.objects.create(session=session, message_id=TEXT, hash="f" * 64)
     Worker.objects.create(host="h", pid=1, version="1", concurrency=1, heartbeat_at=MOMENT)
     SessionHost.objects.create(session=session, host=TEXT)
     ProjectTrust.objects.create(path=TEXT, trusted_by=TEXT, trusted_at=MOMENT)

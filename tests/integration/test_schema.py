@@ -91,6 +91,7 @@ CASCADES = {
     ("job_steers", "session_id", "sessions"),
     ("job_drafts", "attempt_id", "job_attempts"),
     ("job_drafts", "session_id", "sessions"),
+    ("prompt_images", "session_id", "sessions"),
 }
 
 # What each database calls the schema's types.

@@ -36,13 +36,13 @@ def is_server_installed() -> bool:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("seed", "runs"), halves(13))
+@pytest.mark.parametrize(("seed", "runs"), halves(20))
 def test_each_fault_once_on_sqlite(seed, runs):
     assert f"{runs} passed, 0 failed" in run_faults(seed, runs)
 
 
 @pytest.mark.long
 @pytest.mark.skipif(not is_server_installed(), reason="no PostgreSQL server: install postgresql")
-@pytest.mark.parametrize(("seed", "runs"), halves(15))
+@pytest.mark.parametrize(("seed", "runs"), halves(23))
 def test_each_fault_once_on_postgresql(seed, runs):
     assert f"{runs} passed, 0 failed" in run_faults(seed, runs, "--database=postgresql")

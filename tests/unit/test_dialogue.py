@@ -166,6 +166,21 @@ def test_an_agent_that_has_exited_is_given_no_answer():
     play(scene)
 
 
+def test_an_answer_that_comes_as_the_agent_is_being_ended_is_for_its_next_run():
+    async def scene():
+        here = Scene()
+        here.ask("make")
+        [request] = here.asked()
+        request.answer = {"decision": "allow"}
+        here.dialogue.interrupt(is_last=True)
+        here.hear(request)
+        await here.dialogue.finish(is_done=False)
+        assert here.recorder.kinds() == [Asking]
+        assert here.input.said == ["prompt", "interrupt"]
+
+    play(scene)
+
+
 def test_what_was_allowed_before_is_good_for_one_call():
     async def scene():
         here = Scene([answered("make", "allow")])
