@@ -84,6 +84,7 @@ CASCADES = {
     ("session_hosts", "session_id", "sessions"),
     ("session_options", "session_id", "sessions"),
     ("job_options", "job_id", "job_queue"),
+    ("prompt_images", "session_id", "sessions"),
     ("job_requests", "attempt_id", "job_attempts"),
     ("job_requests", "job_id", "job_queue"),
     ("job_requests", "session_id", "sessions"),
