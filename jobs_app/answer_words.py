@@ -35,7 +35,8 @@ def fate(request: JobRequest) -> str:
         return CLOSED.get(str(request.closed_why), "")
     if request.closed_at is None:
         return "The agent has not heard it yet."
-    return "" if request.closed_why == Closed.ANSWERED else "The agent ended before it heard this."
+    was_heard = request.closed_why == Closed.ANSWERED
+    return "" if was_heard else "The job ended before the agent acted on it."
 
 
 CLOSED = {

@@ -75,8 +75,9 @@ const isStale = (id, state) => {
   return shown ? shown.dataset.state !== state : ["open", "watched", "answered"].includes(state);
 };
 
-const follow = async ({ detail: { requests, needs } }) => {
+const follow = async ({ detail: { requests, cards, needs } }) => {
   if ("count" in needs) showCount(needs.count);
+  if (cards.length) keepToEnd(() => cards.forEach(put));
   joinEntries();
   const stale = Object.entries(requests).filter(([id, state]) => isStale(id, state));
   await Promise.all(stale.map(([id]) => load(id)));
@@ -182,6 +183,14 @@ const sendWordsOnCtrlEnter = (event) => {
   if (card && event.target.matches("textarea")) press(card, [decision]);
 };
 
+// One answer, chosen or typed: who types has changed their mind.
+const unchoose = ({ target }) => {
+  if (!target.matches(".request-card .own") || !target.value) return;
+  for (const chosen of target.closest("fieldset").querySelectorAll("[type=radio]:checked")) {
+    chosen.checked = false;
+  }
+};
+
 // --- the page ------------------------------------------------------------------------
 
 // Only where a link led to the card: the focus is never taken from elsewhere.
@@ -194,6 +203,7 @@ document.addEventListener("followed", follow);
 document.addEventListener("submit", submit);
 document.addEventListener("keydown", onKey);
 document.addEventListener("keydown", sendWordsOnCtrlEnter);
+document.addEventListener("input", unchoose);
 window.addEventListener("hashchange", focusTarget);
 showElapsed();
 focusTarget();

@@ -172,7 +172,8 @@ const loadEarlier = async (event) => {
   }
   const earlier = new DOMParser().parseFromString(await response.text(), "text/html");
   const height = document.documentElement.scrollHeight;
-  transcript.prepend(...earlier.getElementById("transcript").children);
+  const rows = [...earlier.getElementById("transcript").children];
+  transcript.prepend(...rows.filter((row) => !document.getElementById(row.id)));
   window.scrollBy(0, document.documentElement.scrollHeight - height);
   const next = earlier.getElementById("earlier");
   if (next) link.href = next.href;
@@ -211,7 +212,7 @@ const start = () => {
     document.addEventListener("visibilitychange", connectWhileVisible);
     connect();
   }
-  if (/^#(m|request)-/.test(location.hash)) openTarget();
+  if (/^#(m|request)-/.test(location.hash) && document.querySelector(":target")) openTarget();
   else if (transcript.childElementCount) settleAtEnd();
 };
 
