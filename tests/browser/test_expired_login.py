@@ -3,7 +3,7 @@
 import pytest
 
 from tests.browser.conftest import PASSWORD
-from tests.process.site import directive
+from tests.process.site import directive, wait_for
 
 pytestmark = pytest.mark.xdist_group("workspace")
 
@@ -15,7 +15,7 @@ def expire(page):
 
 
 def log_in_again(page):
-    assert "nothing was done" in page.inner_text("body")
+    page.wait_for_selector("text=nothing was done")
     page.fill("#id_username", "admin")
     page.fill("#id_password", PASSWORD)
     page.click("input[type=submit]")
@@ -43,7 +43,7 @@ def test_a_prompt_is_there_again_after_the_login_and_gone_once_it_is_sent(
     assert page.input_value("#next_model_name") == "opus"
     page.click("text=Queue prompt")
     page.wait_for_selector(".entry.prompt")
-    assert page.input_value("#prompt textarea") == ""
+    wait_for(lambda: page.input_value("#prompt textarea") == "")
     page.reload()
     assert page.input_value("#prompt textarea") == ""
     browser_page.assert_calm(running_site)

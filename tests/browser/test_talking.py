@@ -61,6 +61,7 @@ def test_what_is_being_written_shows_until_its_message_takes_its_place(
     go("b").touch()
     page.wait_for_selector("#draft:has-text('The answer is <b>this</b><U+202E>.')")
     assert page.locator("#draft b").count() == 0
+    assert page.inner_text("#announcement") == "The agent is writing."
     go("c").touch()
     page.wait_for_selector(".entry.text")
     assert page.locator("#draft").is_hidden()

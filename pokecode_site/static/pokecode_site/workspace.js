@@ -89,10 +89,20 @@ const update = ([id, html]) => {
   if (focused) part.querySelector(`[formaction="${CSS.escape(focused)}"]`)?.focus();
 };
 
-const announce = () => {
+let announced = "";
+let isSaidToWrite = false;
+
+// That the agent writes is said once while it works, and not with each of its messages.
+const announce = (isWriting) => {
   const said = document.querySelector("[data-announce]").dataset.announce;
   const line = document.getElementById("announcement");
-  if (line.textContent !== said) line.textContent = said;
+  if (announced !== said) {
+    line.textContent = announced = said;
+    isSaidToWrite = false;
+  } else if (isWriting && !isSaidToWrite) {
+    line.textContent = "The agent is writing.";
+    isSaidToWrite = true;
+  }
 };
 
 // For what grows by other means than the messages.
@@ -107,7 +117,7 @@ const apply = ({ entries, draft, fragments, ...others }) => {
   const added = entries.map(place).reduce((sum, count) => sum + count, 0);
   if (draft) write(draft);
   Object.entries(fragments).forEach(update);
-  announce();
+  announce(Boolean(draft?.text));
   showElapsed();
   document.dispatchEvent(new CustomEvent("followed", { detail: others }));
   if (follow && (entries.length || draft || "session-told" in fragments)) settleAtEnd(3);
