@@ -1,21 +1,26 @@
-"""What follows from an attempt's end that its agent alone cannot tell, because it depends on the
-attempts and messages before it: how long a job waits at a limit, and where a session whose
-conversation is lost goes on. What follows is told in the transcript, once.
+"""What follows from an attempt's end: what becomes of its job, and what its agent alone cannot
+tell, because it depends on the attempts and messages before it: how long a job waits at a limit,
+and where a session whose conversation is lost goes on. The latter is told in the transcript, once.
 
-From outside: `settle` for `leases`, `is_told_here` and `failure_message` for the job processor.
+From outside: `settle` and `job_after` for `leases`, `is_told_here` and `failure_message` for the
+job processor.
 """
 
+import random
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
+from typing import NamedTuple
 
 from django.utils import timezone
 
-from jobs_app.models import JobAttempt
+from jobs_app.models import Job, JobAttempt, JobStatus
 from jobs_app.outcomes import Outcome, Verdict
 from sessions_app.models import MessageType
 from sessions_app.providers import events
 from sessions_app.transcript import NewMessage
+
+BACKOFF_CAP = timedelta(minutes=10)
 
 WAITS = [timedelta(minutes=minutes) for minutes in (5, 10, 20, 40, 60)]
 """How long a job at a limit waits, time after time, if the agent did not say how long."""
@@ -27,6 +32,59 @@ WAITING = (
 
 IN_A_ROW_LIMIT = 10
 """Attempts that are looked back upon."""
+
+
+class JobAfter(NamedTuple):
+    """Values of a job once its attempt has ended."""
+
+    status: str
+    error: str | None
+    completed_at: datetime | None
+    next_retry_at: datetime | None
+    attempts: int
+    id: str
+
+
+def job_after(
+    job: Job, verdict: Verdict, now: datetime, *, is_cancelled: bool, is_waiting: bool
+) -> JobAfter:
+    """The state of a job after the end of an attempt. Waiting for a person costs no attempt, and
+    ends with none: whatever became of the process that asked, the job goes on from the answer.
+
+    The attempt's own copy of the job is used: while a lease is held nobody else changes it.
+
+    A cancel, or an interrupt, counts in two places. If the worker has stopped the agent for it,
+    `Run._judge` makes that the verdict, unless the agent had succeeded by then. If it came too late
+    for the worker to see, `is_cancelled` says here that a job whose attempt ended otherwise is not
+    to run again.
+    """
+    error, spent = verdict.error, job.attempts
+    match verdict.outcome:
+        case Outcome.SUCCEEDED:
+            return JobAfter(JobStatus.COMPLETED, error, now, None, spent, job.pk)
+        case Outcome.CANCELLED:
+            return JobAfter(JobStatus.CANCELLED, error, now, None, spent, job.pk)
+        case _ if is_cancelled:
+            return JobAfter(JobStatus.CANCELLED, error, now, None, spent, job.pk)
+        case Outcome.INTERRUPTED:
+            return JobAfter(JobStatus.PENDING, error, None, None, spent - 1, job.pk)
+        case _ if is_waiting and not verdict.permanent:
+            return JobAfter(JobStatus.PENDING, error, None, None, spent - 1, job.pk)
+        case _ if verdict.retry_at:
+            return JobAfter(JobStatus.PENDING, error, None, verdict.retry_at, spent - 1, job.pk)
+        case _ if verdict.permanent or spent >= job.max_attempts:
+            return JobAfter(JobStatus.FAILED, error, now, None, spent, job.pk)
+        case _:
+            return JobAfter(JobStatus.PENDING, error, None, now + backoff(spent), spent, job.pk)
+
+
+def backoff(attempts: int) -> timedelta:
+    """2^attempts x 2 s, capped, with up to a quarter more so that retries do not coincide."""
+    base = min(BACKOFF_CAP, timedelta(seconds=2 * 2 ** min(attempts, 20)))
+    return base * (1 + random.random() / 4)  # noqa: S311 - jitter, not a secret
+
+
+# --- told in the transcript ---------------------------------------------------
 
 
 def settle(

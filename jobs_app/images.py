@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from functools import partial
+from os import PathLike
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -40,7 +41,7 @@ def named(value: Any) -> list[ImageFile]:
         return []
 
 
-def checked(images: Sequence[ImageFile | str]) -> list[dict[str, Any]]:
+def checked(images: Sequence[ImageFile | str | PathLike[str]]) -> list[dict[str, Any]]:
     """What a job's row is to name: paths are read and kept. ValidationError if one is refused."""
     kept = [
         image if isinstance(image, ImageFile) else image_files.store_file(image) for image in images

@@ -14,11 +14,10 @@ From outside: `claim`, `record` with what it takes (`Record`, `Start`, `Ending`)
 `rescue`; for the job processor, and `queue.move` rescues.
 """
 
-import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -27,7 +26,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from jobs_app import claiming, images, talk
-from jobs_app.afterwards import failure_message, settle
+from jobs_app.afterwards import JobAfter, failure_message, job_after, settle
 from jobs_app.claiming import Claim, Facts
 from jobs_app.models import (
     Job,
@@ -46,8 +45,6 @@ from sessions_app.models import MessageType
 from sessions_app.providers import Usage, events
 from sessions_app.storage import Batch, lock, select_among, transaction_without_wait
 from sessions_app.transcript import NewMessage, State
-
-BACKOFF_CAP = timedelta(minutes=10)
 
 OPENED = ("id", "job_id", "session_id", "number", "worker_id", "host", "boot_id", "started_at")
 TAKEN = ("status", "attempts", "started_at", "next_retry_at")
@@ -341,7 +338,7 @@ def _close(
     talked = talk.unsettled([attempt for attempt, _ in endings])
     waiting = talk.waiting(talked)
     jobs = [
-        _job_after(
+        job_after(
             attempt.job,
             ending.verdict,
             now,
@@ -361,50 +358,6 @@ def _close(
         attempt.session_id: State(False, None, job.status)
         for (attempt, _), job in zip(endings, jobs, strict=True)
     }
-
-
-class JobAfter(NamedTuple):
-    """Values of a job once its attempt has ended."""
-
-    status: str
-    error: str | None
-    completed_at: datetime | None
-    next_retry_at: datetime | None
-    attempts: int
-    id: str
-
-
-def _job_after(
-    job: Job, verdict: Verdict, now: datetime, *, is_cancelled: bool, is_waiting: bool
-) -> JobAfter:
-    """The state of a job after the end of an attempt. Waiting for a person costs no attempt, and
-    ends with none: whatever became of the process that asked, the job goes on from the answer.
-
-    The attempt's own copy of the job is used: while a lease is held nobody else changes it.
-
-    A cancel, or an interrupt, counts in two places. If the worker has stopped the agent for it,
-    `Run._judge` makes that the verdict, unless the agent had succeeded by then. If it came too late
-    for the worker to see, `is_cancelled` says here that a job whose attempt ended otherwise is not
-    to run again.
-    """
-    error, spent = verdict.error, job.attempts
-    match verdict.outcome:
-        case Outcome.SUCCEEDED:
-            return JobAfter(JobStatus.COMPLETED, error, now, None, spent, job.pk)
-        case Outcome.CANCELLED:
-            return JobAfter(JobStatus.CANCELLED, error, now, None, spent, job.pk)
-        case _ if is_cancelled:
-            return JobAfter(JobStatus.CANCELLED, error, now, None, spent, job.pk)
-        case Outcome.INTERRUPTED:
-            return JobAfter(JobStatus.PENDING, error, None, None, spent - 1, job.pk)
-        case _ if is_waiting and not verdict.permanent:
-            return JobAfter(JobStatus.PENDING, error, None, None, spent - 1, job.pk)
-        case _ if verdict.retry_at:
-            return JobAfter(JobStatus.PENDING, error, None, verdict.retry_at, spent - 1, job.pk)
-        case _ if verdict.permanent or spent >= job.max_attempts:
-            return JobAfter(JobStatus.FAILED, error, now, None, spent, job.pk)
-        case _:
-            return JobAfter(JobStatus.PENDING, error, None, now + backoff(spent), spent, job.pk)
 
 
 def _closed(attempt: JobAttempt, ending: Ending, now: datetime) -> tuple[Any, ...]:
@@ -429,9 +382,3 @@ def _closed(attempt: JobAttempt, ending: Ending, now: datetime) -> tuple[Any, ..
 
 def _values(names: Sequence[str], rows: Iterable[Any]) -> Iterable[list[Any]]:
     return ([getattr(row, name) for name in names] for row in rows)
-
-
-def backoff(attempts: int) -> timedelta:
-    """2^attempts x 2 s, capped, with up to a quarter more so that retries do not coincide."""
-    base = min(BACKOFF_CAP, timedelta(seconds=2 * 2 ** min(attempts, 20)))
-    return base * (1 + random.random() / 4)  # noqa: S311 - jitter, not a secret

@@ -7,6 +7,7 @@ do is in `leases`. From outside: every verb.
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
+from os import PathLike
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -44,7 +45,7 @@ def enqueue(
     approvals: str | None = None,
     prompt_id: str | None = None,
     max_attempts: int | None = None,
-    images: Sequence[ImageFile | str] = (),
+    images: Sequence[ImageFile | str | PathLike[str]] = (),
 ) -> Job:
     """Queue a prompt after the session's earlier ones.
 
@@ -84,7 +85,7 @@ def edit(
     allowed_tools: Sequence[str] | None = None,
     approvals: str | None = None,
     max_attempts: int | None = None,
-    images: Sequence[ImageFile | str] | None = None,
+    images: Sequence[ImageFile | str | PathLike[str]] | None = None,
 ) -> None:
     """Change a job that is still waiting; ValidationError if it has started meanwhile. Without
     `images` it keeps those that it has."""

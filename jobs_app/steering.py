@@ -32,8 +32,9 @@ def steer(job: Job, text: str, *, by: str | None = None) -> JobSteer | Job:
 
 
 def interrupt(job: Job) -> bool:
-    """Stop the agent's turn, and keep the conversation: what it was told meanwhile it still does.
-    False if it does not run, or is being interrupted already."""
+    """Stop the agent's turn, and keep the conversation: what it was told meanwhile it still does,
+    in the same run, and if that succeeds so has the job. Otherwise the job ends as cancelled, and
+    is not tried again. False if it does not run, or is being interrupted already."""
     with transaction.atomic():
         running = JobAttempt.objects.open().filter(job_id=job.pk, interrupt_requested_at=None)
         changed = running.update(interrupt_requested_at=timezone.now())

@@ -175,7 +175,7 @@ def _token(image: ImageFile) -> str:
 
 
 def _from_tokens(tokens: str) -> list[ImageFile | None]:
-    """The images; None for each token that is none of ours."""
+    """The images; None for each token that is none of ours. Far too many are not all read."""
     return [_from_token(token) for token in tokens.split()[: 10 * pictures.MOST]]
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -63,8 +64,9 @@ class SessionJobsAdmin(SteeringMixin, SessionAdmin):
         return request.user.has_perm(TRUST_PROJECT)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        images.forget_later(sessions=queryset.values_list("pk", flat=True))
-        super().delete_queryset(request, queryset)
+        with transaction.atomic():  # the files go after the rows
+            images.forget_later(sessions=queryset.values_list("pk", flat=True))
+            super().delete_queryset(request, queryset)
 
     @admin.display(description="approvals")
     def approvals(self, session: Session) -> str:

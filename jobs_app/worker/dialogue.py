@@ -78,7 +78,7 @@ class Dialogue:
         self._drafts = Drafts(partial(recorder.draft, attempt))
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_over = False
+        self._is_over = self._is_stopping = False
 
     @property
     def is_waiting(self) -> bool:
@@ -90,9 +90,12 @@ class Dialogue:
         self.perform(self._driver.begin())
 
     def interrupt(self, *, is_last: bool) -> bool:
-        """Ask the agent to stop its turn; False if it can only be signalled."""
+        """Ask the agent to stop its turn, unless an answer on its way does; False if it can only
+        be signalled."""
         if is_last:
             self._end()
+        elif self._is_stopping:
+            return True
         effects = self._driver.interrupt(is_last=is_last)
         self.perform(effects or ())
         return effects is not None
@@ -125,6 +128,7 @@ class Dialogue:
         for request in news.answered:
             if request.pk in self._open:
                 _, asked = self._open.pop(request.pk)
+                self._is_stopping |= request.given["decision"] == "stop"
                 self._go_on_if_answered()
                 self._keep(self._hand_over(request, asked))
         for steer in news.told:

@@ -174,13 +174,13 @@ class Follower:
                 break
         return messages, draft
 
-    def _parts(self, session: Session, *, is_only_draft: bool) -> dict[str, dict[str, str]]:
+    def _parts(self, session: Session, *, is_only_draft: bool) -> dict[str, Any]:
         """What has changed of the others. They cost far more than a draft, which changes all the
-        time."""
+        time. The first look tells of each request its state alone: the page has most of them."""
         now = time.monotonic()
         if is_only_draft and now - self._fragments_at < FRAGMENTS_PAUSE:
             self.is_behind = True
-            return {"fragments": {}, "requests": {}, "needs": {}}
+            return {"fragments": {}, "requests": {}, "needs": {}, "cards": []}
         self._fragments_at = now
         current = {
             "fragments": workspace.fragments(self._request, session),
@@ -188,8 +188,9 @@ class Follower:
             "needs": {"count": Inbox(self._request).count},
         }
         changed = {key: _changed(self._sent.get(key, {}), value) for key, value in current.items()}
+        asked = changed["requests"] if "requests" in self._sent else {}
         self._sent = current
-        return changed
+        return {**changed, "cards": requests.cards_html(self._request, session, list(asked))}
 
 
 def _changed(before: dict[str, str], now: dict[str, str]) -> dict[str, str]:

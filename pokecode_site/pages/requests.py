@@ -105,6 +105,14 @@ def states(request: HttpRequest, session: Session) -> dict[str, str]:
     return {row.pk: state(row, may_answer(request)) for row in found}
 
 
+def cards_html(request: HttpRequest, session: Session, pks: list[str]) -> list[str]:
+    """The cards of these requests, at most `WAITING_SHOWN`."""
+    if not pks:
+        return []
+    rows = with_sizes(JobRequest.objects.filter(session=session, pk__in=pks[:WAITING_SHOWN]))
+    return [card(request, row).html(request) for row in rows.order_by("pk")]
+
+
 def waiting_jobs(session: Session) -> set[str]:
     """The session's jobs that wait for a person."""
     asked = JobRequest.objects.unanswered().filter(session=session)

@@ -88,7 +88,7 @@ class WorkspaceAdmin(SessionJobsAdmin):
         """Tell a running agent something; a mistake is answered as that of a prompt is."""
         session = self._session(request, object_id, runs_code=True)
         job = get_object_or_404(Job, pk=job_id, session=session)
-        form = workspace.NextPromptForm(session, request.POST)
+        form = workspace.NextPromptForm(session, request.POST, request.FILES)
         told = form.tell(job, request.user.get_username())
         if told is None:
             return self._refused(request, object_id, session, form)

@@ -1,8 +1,10 @@
 """A session's page: its conversation, its jobs and the box for the next prompt."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -33,6 +35,8 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 """Attributes of the fields here, where they are smaller than on the admin's page of a job."""
 
+NOT_TOLD = "Images cannot be told to an agent that works: queue the prompt, or remove them."
+
 
 class NextPromptForm(PromptForm):
     """The next prompt of one session."""
@@ -52,7 +56,13 @@ class NextPromptForm(PromptForm):
 
     def tell(self, job: Job, by: str) -> JobSteer | Job | None:
         """What `steering.steer` made of it, or None as above."""
-        return self.ask(lambda *, prompt, **_: steering.steer(job, prompt, by=by))
+
+        def steer(*, prompt: str, images: Sequence[Any], **_: Any) -> JobSteer | Job:
+            if images:
+                raise ValidationError(NOT_TOLD)
+            return steering.steer(job, prompt, by=by)
+
+        return self.ask(steer)
 
 
 def can_follow(request: HttpRequest) -> bool:

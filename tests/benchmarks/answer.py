@@ -1,8 +1,8 @@
 """From "Queue prompt" to the first words on the page, and where the time goes.
 
-The site as `up` runs it, an open page's stream, the real Claude Code and the tests' model server,
-which answers at once. Beside it the bare command line: from its start to the first words that it
-prints. Needs the real `claude` (see tests.fakes.real_clis).
+The site as `up` runs it, an open page's stream, the real Claude Code and Codex and the tests'
+model server, which answers at once. Beside it the bare `claude -p`: from its start to the first
+words that it prints. Needs both real tools (see tests.fakes.real_clis).
 """
 
 import json
@@ -20,15 +20,18 @@ from urllib.parse import urlencode
 from urllib.request import Request
 
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.figures import Figure, Rounds
+from tests.benchmarks.figures import Figure, Reference, Rounds
 from tests.benchmarks.places import Place
 from tests.fakes import real_clis
 from tests.fakes.model_server import ModelServer
 from tests.process.running import Up
 from tests.process.site import wait_for
 
+AGENTS = {"claude": "claude-code", "codex": "codex-cli"}
+"""Each with its provider."""
+
 PROMPTS = 3
-"""In a round, after one that is not counted: it loads what all need."""
+"""In a round, in one conversation, after one that is not counted."""
 
 PROMPT = "SLOW"
 FIRST_WORDS = "word 0"
@@ -97,16 +100,18 @@ def measure(bench: Bench) -> Iterator[Figure]:
             home = Path(place.environment["HOME"])
             place.environment.update(real_clis.environment(home, model.url))
             place.use_agent("claude", real_clis.claude())
+            place.use_agent("codex", real_clis.codex())
             _ours(place, model, rounds, server.name)
             for _ in range(PROMPTS):
                 rounds.add("bare", _bare(place))
     for server in bench.servers:
-        yield from _figures(rounds, server.name)
+        for agent in AGENTS:
+            bare = rounds.reference("bare", "bare claude -p") if agent == "claude" else None
+            yield from _figures(rounds, f"{server.name}, {agent}", bare)
     yield Figure("bare claude -p: start to first words", "ms", rounds["bare"])
 
 
-def _figures(rounds: Rounds, name: str) -> Iterator[Figure]:
-    bare = rounds.reference("bare", "bare claude -p")
+def _figures(rounds: Rounds, name: str, bare: Reference | None) -> Iterator[Figure]:
     whole = rounds[f"{name} whole"]
     yield Figure(f"{name}: prompt to first words on the page", "ms", whole, reference=bare)
     for part in PARTS:
@@ -115,22 +120,30 @@ def _figures(rounds: Rounds, name: str) -> Iterator[Figure]:
 
 
 def _ours(place: Place, model: TimedModel, rounds: Rounds, name: str) -> None:
-    session = place.session()
+    sessions = {
+        agent: place.session(agent, "--provider", provider) for agent, provider in AGENTS.items()
+    }
     with Up(Path(place.environment["HOME"]), environment=place.environment) as up:
         up.wait_until_ready()
-        page = Page(up, session)
-        for number in range(1 + PROMPTS):
-            began = time.time()
-            page.post("prompt/", prompt=PROMPT)
-            posted = time.time()
-            seen = page.wait_for_draft(FIRST_WORDS)
-            moments = [began, *_moments(place, model), seen]
-            _stop(place, page)
-            if number:
-                rounds.add(f"{name} POST", 1000 * (posted - began))
-                rounds.add(f"{name} whole", 1000 * (seen - began))
-                for part, start, end in zip(PARTS, moments, moments[1:], strict=False):
-                    rounds.add(f"{name} {part}", 1000 * (end - start))
+        for agent, session in sessions.items():
+            page = Page(up, session)
+            _ask(place, model, page)  # the first one loads what all need
+            for _ in range(PROMPTS):
+                for part, milliseconds in _ask(place, model, page).items():
+                    rounds.add(f"{name}, {agent} {part}", milliseconds)
+
+
+def _ask(place: Place, model: TimedModel, page: Page) -> dict[str, float]:
+    """Milliseconds of each part."""
+    began = time.time()
+    page.post("prompt/", prompt=PROMPT)
+    posted = time.time()
+    seen = page.wait_for_draft(FIRST_WORDS)
+    moments = [began, *_moments(place, model), seen]
+    _stop(place, page)
+    spans = zip(PARTS, moments, moments[1:], strict=False)
+    parts = {part: 1000 * (end - start) for part, start, end in spans}
+    return {**parts, "POST": 1000 * (posted - began), "whole": 1000 * (seen - began)}
 
 
 def _moments(place: Place, model: TimedModel) -> list[float]:

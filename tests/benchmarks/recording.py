@@ -24,10 +24,13 @@ def measure(bench: Bench) -> Iterator[Figure]:
     rounds = Rounds()
     with tempfile.TemporaryDirectory(prefix="pokecode-benchmark-") as name:
         burst = streams.write(Path(name) / "burst", bench.count(BURST_LINES))
+        writing = streams.write_with_drafts(Path(name) / "writing", bench.count(BURST_LINES))
         flood = streams.write(Path(name) / "flood", bench.count(FLOOD_LINES))
         for server in bench.turns():
             with bench.place(server) as place:
-                _burst(place, rounds, server.name, burst)
+                _burst(place, rounds, f"{server.name} burst", burst)
+            with bench.place(server) as place:
+                _burst(place, rounds, f"{server.name} writing", writing)
             with bench.place(server) as place:
                 bulks = place.program("bulks", **_burst_options(place, burst))
                 for way, rate in bulks.items():
@@ -48,7 +51,7 @@ def _burst_options(place: Place, stream: Path) -> dict[str, object]:
 def _burst(place: Place, rounds: Rounds, name: str, stream: Path) -> None:
     place.use_agent("claude", "/bin/sh", "-c", 'exec cat "$0"', stream)
     with place.ready_worker(f"--concurrency={AGENT_COUNT}"):
-        rounds.add(f"{name} burst", place.program("bursts", **_burst_options(place, stream)))
+        rounds.add(name, place.program("bursts", **_burst_options(place, stream)))
 
 
 def _steady(place: Place, rounds: Rounds, name: str, lines: int) -> None:
@@ -77,6 +80,13 @@ def _figures(rounds: Rounds, name: str) -> Iterator[Figure]:
         reference=rounds.reference(f"{name} bulk_create", "bulk_create"),
         limit=rounds.reference(f"{name} executemany", "executemany"),
         wanted=at_least(1, of_ratio=True),
+    )
+    yield Figure(
+        f"{name}: messages of 8 agents that show what they write",
+        "/s",
+        rounds[f"{name} writing"],
+        reference=rounds.reference(f"{name} burst", "without drafts"),
+        wanted=at_least(0.9, of_ratio=True),
     )
     seen = rounds[f"{name} seen"]
     yield Figure(f"{name}: printed to seen", "ms", seen)

@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from tests.browser.test_expired_login import expire, is_back, log_in_again
 from tests.browser.test_workspace import create_session
 from tests.pictures import SVG, png
 from tests.process.site import wait_for
@@ -67,13 +68,14 @@ def test_images_are_pasted_dropped_chosen_removed_and_sent(running_site, browser
     wait_for_previews(page, 3)
     page.click(".prompt-images li:nth-child(2) button")
     wait_for_previews(page, 2)
-    page.click("text=Queue prompt")
+    page.click("button:has-text('Queue prompt')")
     page.wait_for_selector(".entry.prompt img")
     shown = page.locator(".entry.prompt img")
     assert shown.count() == 2
     loaded = "(images) => images.every((image) => image.complete && image.naturalWidth === 120)"
     wait_for(lambda: shown.evaluate_all(loaded))
-    assert page.locator(".prompt-images img").count() == 0
+    wait_for(lambda: page.locator(".prompt-images img").count() == 0)
+    assert page.input_value(".prompt-images input[type=text]") == ""
     assert {hash_of(FIRST), hash_of(THIRD)} <= hashes(running_site)
     browser_page.assert_calm(running_site)
 
@@ -101,7 +103,7 @@ def test_a_prompt_that_is_sent_too_early_waits_for_its_images(running_site, brow
     page.fill("#prompt textarea", "Look when it is there.")
     give(page, "paste", FIRST)
     page.wait_for_selector(".prompt-images progress")
-    page.click("text=Queue prompt")
+    page.click("button:has-text('Queue prompt')")
     page.wait_for_selector(".prompt-images .said:has-text('as soon as its images are sent')")
     assert page.locator(".entry.prompt").count() == 0
     held[0].continue_()
@@ -117,7 +119,7 @@ def test_a_site_that_does_not_answer_keeps_the_prompt_back(running_site, browser
     page.fill("#prompt textarea", "Do not lose me.")
     give(page, "paste", FIRST)
     page.wait_for_selector(".prompt-images progress")
-    page.click("text=Queue prompt")
+    page.click("button:has-text('Queue prompt')")
     held[0].abort()
     page.wait_for_selector(".prompt-images .said:has-text('is not queued yet')")
     assert page.input_value("#prompt textarea") == "Do not lose me."
@@ -162,10 +164,10 @@ def test_files_are_sent_without_scripts(running_site, open_page):
     page = create_session(watched, running_site, "plain images")
     page.fill("#prompt textarea", "Look without scripts.")
     choose(page, FIRST, SVG)
-    page.click("text=Queue prompt")
+    page.click("button:has-text('Queue prompt')")
     page.wait_for_selector("text=Image 2 of 2: This is no image that agents read")
     assert page.locator(".prompt-images img").count() == 1
-    page.click("text=Queue prompt")
+    page.click("button:has-text('Queue prompt')")
 
     def is_shown():
         page.reload()
@@ -173,3 +175,53 @@ def test_files_are_sent_without_scripts(running_site, open_page):
 
     wait_for(is_shown)
     assert "Look without scripts." in page.inner_text(".entry.prompt")
+
+
+def test_images_are_there_again_after_a_login_that_came_between(running_site, browser_page):
+    session = running_site.session("expired")
+    page = browser_page.page
+    page.goto(running_site.page(session))
+    page.fill("#prompt textarea", "Look again.")
+    give(page, "paste", FIRST)
+    wait_for_previews(page, 1)
+    expire(page)
+    give(page, "paste", SECOND)
+    page.wait_for_selector(".prompt-images .said:has-text('your login has ended')")
+    page.click("button:has-text('Queue prompt')")
+    page.wait_for_selector("#id_password")
+    log_in_again(page)
+    is_back(page)
+    assert page.input_value("#prompt textarea") == "Look again."
+    wait_for_previews(page, 1)
+    page.click("button:has-text('Queue prompt')")
+    page.wait_for_selector(".entry.prompt img")
+    assert page.locator(".entry.prompt img").count() == 1
+
+
+def test_after_a_mistake_the_next_prompt_begins_without_images(running_site, browser_page):
+    page = create_session(browser_page, running_site, "mistake")
+    page.fill("#prompt textarea", "Look.")
+    give(page, "paste", FIRST)
+    wait_for_previews(page, 1)
+    page.click("#prompt summary")
+    page.fill("#next_model_name", "not a model")
+    page.click("button:has-text('Queue prompt')")
+    page.wait_for_selector("#prompt .errornote")
+    wait_for_previews(page, 1)
+    page.fill("#next_model_name", "")
+    page.click("button:has-text('Queue prompt')")
+    page.wait_for_selector(".entry.prompt img")
+    wait_for(lambda: page.locator(".prompt-images img").count() == 0)
+    assert page.input_value("#prompt textarea") == ""
+    browser_page.assert_calm(running_site)
+
+
+def test_an_archived_session_has_no_field_for_them(running_site, browser_page):
+    session = running_site.session("archived")
+    code = f"from sessions_app.models import Session as S; S.objects.filter(pk={session!r})"
+    running_site.manage("shell", "--verbosity=0", "-c", f"{code}.update(state='inactive')")
+    page = browser_page.page
+    page.goto(running_site.page(session))
+    page.wait_for_selector("text=This session is archived")
+    assert page.locator(".prompt-images").count() == 0
+    browser_page.assert_calm(running_site)

@@ -32,8 +32,9 @@ which they act:
     unended: true         leave out the last newline
     wait_for: path        wait until the path exists
     sleep: seconds        then wait so long
-    ask: [{tool, input, seconds?}, …]
-                          call these tools, each once it is allowed (claude)
+    ask: [{tool, input, seconds?, after?}, …]
+                          call these tools, each once it is allowed, for so many seconds and once
+                          the path `after` exists (claude)
     at_once: true         ask for all of them at the same time
     calls: path           append what becomes of each call there: see claude_talk.py
     hears: "after"        take up what it is told only when its turn has ended
@@ -112,7 +113,7 @@ class Fake:
         self.arguments = arguments
         self.prompt = prompt
         self.id = resumed_id(arguments) or str(uuid.uuid4())
-        self.memory = Memory(self.id, wanted)
+        self.memory = Memory(self.id, prompt, wanted)
         wanted = self.memory.directives
         self.wanted = without_waiting(wanted) if is_quick(wanted) else wanted
         self.marker = os.environ.get("POKECODE_RUN", "-")

@@ -15,6 +15,8 @@ def first_turn():
         match request["method"]:
             case "initialize":
                 answer(request, {"userAgent": "fake"})
+            case "config/read":
+                answer(request, {"config": {}})
             case "thread/start" | "thread/resume":
                 opened = {"threadId": str(uuid.uuid4()), **params}
                 answer(request, {"thread": {"id": opened["threadId"]}, "cwd": os.getcwd()})

@@ -1,8 +1,8 @@
 """The fake claude's side of the control protocol: what it asks, hears, and is stopped by.
 
-What it has done in a conversation it keeps in its home, by the conversation's id: one that is
-resumed, with or without its prompt, goes on from there, and makes the call anew that it has not
-made. Each call is written to the log `calls`, one JSON object a line: {event, call, input,
+What it has done for a prompt it keeps in its home, by the conversation's id: one that is resumed
+with that prompt, or told to go on, goes on from there, and makes the call anew that it has not
+made. Each call is written to the log `calls`, one JSON object a line: {event, job, call, input,
 marker}, where `event` is asked, ran (before that call's own `seconds`), denied or refused.
 """
 
@@ -15,14 +15,18 @@ import time
 import uuid
 from pathlib import Path
 
+GO_ON = "go on with your work."
+"""How a prompt ends that tells the answers to what was asked: jobs_app/agents/answering.py."""
+
 
 class Memory:
-    """`directives` of the conversation's prompt, and how many of its calls are done."""
+    """`directives` of the last prompt, and how many of its calls are done."""
 
-    def __init__(self, conversation, directives):
+    def __init__(self, conversation, prompt, directives):
         self._path = Path.home() / ".fake-claude" / f"{conversation}.json"
         known = json.loads(self._path.read_text()) if self._path.exists() else {}
-        self.directives = directives or known.get("directives", {})
+        goes_on = prompt.endswith(GO_ON)
+        self.directives = known.get("directives", {}) if goes_on else directives
         is_same = known.get("directives") == self.directives
         self.done = known.get("done", 0) if is_same else 0
         self.told = known.get("told", []) if is_same else []
@@ -65,6 +69,8 @@ class Talk:
                     self._hear_request(said["request"])
                 case "user":
                     self._hear_word(said)
+        for waiting in list(self._answers.values()):  # as claude takes the end of its input
+            waiting.put({"behavior": "deny", "message": "The stream was closed."})
 
     def _hear_answer(self, response):
         waiting = self._answers.pop(response["request_id"], None)
@@ -124,6 +130,8 @@ class Talk:
             self._make(number, call, answers.get())
 
     def _request(self, number, call):
+        while "after" in call and not os.path.exists(call["after"]):
+            time.sleep(0.01)
         identifier, answers = str(uuid.uuid4()), queue.SimpleQueue()
         if not self._may_ask:
             self._log("refused", number, call["input"])
@@ -160,7 +168,13 @@ class Talk:
 
     def _log(self, event, number, input):
         if path := self._wanted.get("calls"):
-            line = {"event": event, "call": number, "input": input, "marker": self._marker}
+            line = {
+                "event": event,
+                "job": self._wanted.get("number"),
+                "call": number,
+                "input": input,
+                "marker": self._marker,
+            }
             handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             os.write(handle, json.dumps(line).encode() + b"\n")
             os.fsync(handle)

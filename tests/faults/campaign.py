@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.faults import database_faults, process_faults, registry  # noqa: F401 - they register
+from tests.faults import database_faults, process_faults, registry, talk_faults  # noqa: F401 - they register
 from tests.faults.registry import Fault
 from tests.faults.world import Stuck, World
 

@@ -16,7 +16,7 @@ import psutil
 from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import Coalesce
 
-from jobs_app.models import Job, JobAttempt, JobStatus
+from jobs_app.models import Closed, Job, JobAttempt, JobRequest, JobStatus
 from jobs_app.outcomes import Outcome
 from jobs_app.processes.tree import RUN_MARKER
 from sessions_app.models import Session, SessionMessage
@@ -40,7 +40,9 @@ def check(world: "World") -> list[str]:
         *_ends(world.jobs),
         *_agents(world),
         *_left_on_machine(world.base / "locks"),
-        *_transcripts(world.jobs),
+        *_transcripts(world.jobs, Counter(world.words.values())),
+        *_talk(world),
+        *_words(world.words),
         *_lost(world.acknowledged),
         *_complaints(world.worker_log),
     ]
@@ -154,7 +156,8 @@ def _left_on_machine(locks: Path) -> Iterator[str]:
 # --- the rows ---------------------------------------------------------------
 
 
-def _transcripts(jobs: Sequence["Submitted"]) -> Iterator[str]:
+def _transcripts(jobs: Sequence["Submitted"], words: Mapping[str, int]) -> Iterator[str]:
+    """`words` is how many things agents were told, by session."""
     by_session: dict[str, list[Submitted]] = {}
     for job in jobs:
         by_session.setdefault(job.session_id, []).append(job)
@@ -168,8 +171,9 @@ def _transcripts(jobs: Sequence["Submitted"]) -> Iterator[str]:
         ]:
             yield f"session {session_id}: the jobs' lines are missing, mixed or out of order"
         prompts = sum(data.get("kind") == events.PROMPT for data in stored)
-        if prompts != len(its_jobs):
-            yield f"session {session_id}: {prompts} prompts shown of {len(its_jobs)}"
+        wanted = len(its_jobs) + words.get(session_id, 0)
+        if prompts != wanted:
+            yield f"session {session_id}: {prompts} prompts shown of {wanted}"
         for job in its_jobs:
             numbers = [number for owner, number in lines if owner == job.number]
             yield from _gaps(job, numbers, runs.get(job.job_id, 0))
@@ -190,6 +194,73 @@ def _gaps(job: "Submitted", numbers: Sequence[int], runs: int) -> Iterator[str]:
     last = parts[-1] if parts else []
     if last != list(range(job.lines)):
         yield f"job {job.number}: its last run left {len(last)} of {job.lines} lines"
+
+
+# --- what agents asked and were told -----------------------------------------------
+
+
+def call(job: int, number: int) -> str:
+    """The command of a call: its job and its number in that."""
+    return f"call {job} {number}"
+
+
+def _talk(world: "World") -> Iterator[str]:
+    requests = list(JobRequest.objects.order_by("pk"))
+    for request in requests:
+        if request.pk in world.answers and request.answered_by != world.answers[request.pk]:
+            yield f"request {request.pk}: its answer is not the one that was taken"
+        if request.closed_why != Closed.ANSWERED:
+            yield f"request {request.pk} of {request.asked.input} is closed as {request.closed_why}"
+    told = [json.loads(line) for line in world.calls_log.read_text().splitlines()]
+    for job in world.jobs:
+        ends = JobAttempt.objects.filter(job=job.job_id).values_list("outcome", flat=True)
+        cut_off = sum(outcome != Outcome.SUCCEEDED for outcome in ends)
+        for number in range(job.calls):
+            command = call(job.number, number)
+            asked = [r for r in requests if r.asked.input["command"] == command]
+            made = [each for each in told if _is_about(each, job.number, number)]
+            yield from _one_call(command, asked, made, cut_off)
+
+
+def _is_about(event: Mapping[str, Any], job: int, number: int) -> bool:
+    return bool(event["job"] == job and event["call"] == number)
+
+
+def _one_call(
+    command: str,
+    asked: Sequence[JobRequest],
+    made: Sequence[Mapping[str, Any]],
+    cut_off: int,
+) -> Iterator[str]:
+    """A call is made at most once for each time that it is allowed, and never otherwise than it was
+    shown; it is asked for again only if an attempt was cut off that had its answer."""
+    allowed = Counter(_allowed_input(r) for r in asked if r.given["decision"] == "allow")
+    ran = Counter(each["input"]["command"] for each in made if each["event"] == "ran")
+    denials = sum(r.given["decision"] == "deny" for r in asked)
+    denied = sum(each["event"] == "denied" for each in made)
+    if ran - allowed:
+        yield f"{command}: ran {dict(ran)}, allowed {dict(allowed)}"
+    if denied > denials:
+        yield f"{command}: denied {denied} times, by people {denials} times"
+    if not asked or len(asked) > 1 + cut_off:
+        yield f"{command}: asked {len(asked)} times, {cut_off} attempts were cut off"
+    last = made[-1]["event"] if made else "nothing"
+    if asked and last != ("ran" if asked[-1].given["decision"] == "allow" else "denied"):
+        yield f"{command}: {asked[-1].given}, but the last of it was {last}"
+
+
+def _allowed_input(request: JobRequest) -> str:
+    return str((request.given.get("input") or request.asked.input)["command"])
+
+
+def _words(words: Mapping[str, str]) -> Iterator[str]:
+    """Each is in its session's transcript once: as a message, or as the prompt that it became."""
+    for word, session_id in words.items():
+        rows = SessionMessage.objects.filter(session_id=session_id, type="user")
+        stored = [events.parse_stored(raw) for raw in rows.values_list("content_data", flat=True)]
+        shown = sum(data.get("content") == word for data in stored)
+        if shown != 1:
+            yield f"{word} is shown {shown} times"
 
 
 def _lost(acknowledged: set[str]) -> Iterator[str]:

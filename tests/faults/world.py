@@ -4,6 +4,7 @@ import json
 import os
 import random
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from jobs_app.models import Job, JobAttempt
+from jobs_app import answers, steering
+from jobs_app.models import Job, JobAttempt, JobRequest
 from sessions_app import changes
 from sessions_app.models import Session, SessionMessage
 from tests.faults import oracle
@@ -41,6 +44,8 @@ class Submitted:
     session_id: str
     lines: int
     failure: str | None = None
+    calls: int = 0
+    """How many calls its agent asks for."""
 
 
 class World:
@@ -52,6 +57,7 @@ class World:
         self.random = random.Random(seed)  # noqa: S311 - no secret
         self.is_long = is_long
         self.agents_log = base / "agents.log"
+        self.calls_log = base / "calls.log"
         self.worker_log = base / "worker.log"
         self.clocks_agree = True
         self.problems: list[str] = []
@@ -62,6 +68,10 @@ class World:
         """What the witness saw that must never be true, not even for a moment."""
         self.acknowledged: set[str] = set()
         """Messages that the witness has read: they must never be missing again."""
+        self.answers: dict[str, Any] = {}
+        """What people have answered and been told that it counts, by request."""
+        self.words: dict[str, str] = {}
+        """What agents were told, and the session of each."""
         self._processes: list[subprocess.Popen[bytes]] = []
         self._clear()
 
@@ -79,14 +89,37 @@ class World:
         number = len(self.jobs)
         prompt, lines = self.prompt(session, number, **directives)
         job = Job.objects.enqueue(session, prompt)
-        self.jobs.append(Submitted(number, job.pk, session.pk, lines, failure))
+        calls = len(directives.get("ask", ()))
+        self.jobs.append(Submitted(number, job.pk, session.pk, lines, failure, calls))
         return job
+
+    def submit_asking(self, sessions: int, jobs_each: int, **directives: Any) -> None:
+        """Queue jobs whose agents ask for a few calls each; a person has to answer."""
+        rows = [self._new_session(number, "claude-code") for number in range(sessions)]
+        with transaction.atomic():
+            for _ in range(jobs_each):
+                for session in rows:
+                    self.submit_one(session, **{**self._asking(len(self.jobs)), **directives})
+
+    def _asking(self, number: int) -> dict[str, Any]:
+        seconds = self.random.choice((0, 0.05, 0.2))
+        calls = [
+            {"tool": "Bash", "input": {"command": oracle.call(number, each)}, "seconds": seconds}
+            for each in range(self.random.choice((1, 2, 3)))
+        ]
+        wanted: dict[str, Any] = {"ask": calls, "calls": str(self.calls_log), "sleep": 0}
+        if self.random.random() < 0.3:
+            wanted["at_once"] = True
+        if self.random.random() < 0.5:
+            wanted["hears"] = "after"
+        return wanted
 
     def prompt(self, session: Session, number: int, **directives: Any) -> tuple[str, int]:
         """A prompt for the fake agent, and how many numbered lines it will print."""
         wanted = {**self._behaviour(number), **directives}
         lines = wanted.pop("lines", self.random.choice((0, 1, 5, 20)))
         wanted["before"] = [oracle.numbered_line(number, line) for line in range(lines)]
+        wanted["number"] = number
         wanted["log"] = str(self.agents_log)
         wanted["lock"] = str(self.base / "locks" / session.pk)
         return f"FAKE {json.dumps(wanted)}", lines
@@ -115,10 +148,10 @@ class World:
             wanted["ignore_signals"] = True
         return wanted
 
-    def _new_session(self, number: int) -> Session:
+    def _new_session(self, number: int, provider: str = "") -> Session:
         project = self.base / "projects" / str(number)
         project.mkdir()
-        provider = self.random.choice(("claude-code", "codex-cli"))
+        provider = provider or self.random.choice(("claude-code", "codex-cli"))
         return Session.objects.create_for_path(project, provider=provider)
 
     def _clear(self) -> None:
@@ -126,8 +159,77 @@ class World:
             directory = self.base / name
             subprocess.run(["rm", "-rf", directory], check=True)
             directory.mkdir()
-        for path in (self.agents_log, self.worker_log):
+        for path in (self.agents_log, self.calls_log, self.worker_log):
             path.write_bytes(b"")
+
+    # --- the people -----------------------------------------------------------
+
+    def answer_all(self, at_most: int = 100) -> int:
+        """Answer what is asked now, one way or another; returns how many were answered."""
+        found = self._without_database_trouble(
+            lambda: list(JobRequest.objects.unanswered().order_by("pk")[:at_most])
+        )
+        ways = ("allow", "allow", "change", "deny")
+        return sum(self.answer(request, self.random.choice(ways)) for request in found or ())
+
+    def answer(self, request: JobRequest, how: str) -> bool:
+        """Whether the answer counts. A database that is in trouble is asked again."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                self._give(JobRequest.objects.get(pk=request.pk), how)
+            except ValidationError:
+                return self._is_ours(request, how)
+            except DatabaseError:
+                connection.close()
+                time.sleep(0.1)
+            else:
+                self.answers[request.pk] = how
+                return True
+            finally:
+                if threading.current_thread() is not threading.main_thread():
+                    connection.close()
+        return False
+
+    def _is_ours(self, request: JobRequest, how: str) -> bool:
+        """Our first try may have been stored although we were not told so."""
+        if JobRequest.objects.filter(pk=request.pk, answered_by=how).exists():
+            self.answers[request.pk] = how
+            return True
+        return False
+
+    def _give(self, request: JobRequest, how: str) -> None:
+        match how:
+            case "allow":
+                answers.allow(request, by=how)
+            case "change":
+                command = f"{request.asked.input['command']} # changed"
+                answers.allow(request, input={"command": command}, by=how)
+            case _:
+                answers.deny(request, why="No.", by=how)
+
+    def tell_all(self) -> int:
+        """Tell each running agent something; returns how many were told."""
+        for run in list(JobAttempt.objects.open().select_related("job")):
+            word = f"word-{len(self.words)}"
+            steering.steer(run.job, word, by="person")
+            self.words[word] = run.session_id
+        return len(self.words)
+
+    def answer_to_the_end(self) -> None:
+        """A worker runs: answer all that is asked, until all jobs have ended."""
+
+        def has_ended() -> bool:
+            self.answer_all(self.random.choice((1, 100)))
+            return not Job.objects.unfinished().exists()
+
+        self.until(has_ended, "the end of all jobs")
+
+    def finish_answering(self, **environment: str) -> None:
+        """Whatever is left must be runnable, once it is answered: a fresh worker runs it."""
+        worker = self.start_worker(**environment)
+        self.answer_to_the_end()
+        self.stop(worker)
 
     # --- who works on it ----------------------------------------------------
 
@@ -145,6 +247,14 @@ class World:
             )
         self._processes.append(process)
         return process
+
+    def stop(self, worker: subprocess.Popen[bytes]) -> None:
+        """Tell it to end, which it does in order once it has started."""
+        if worker.poll() is None:
+            started = f"(process {worker.pid}) started".encode()
+            self.until(lambda: started in self.worker_log.read_bytes(), "a worker to be ready")
+            worker.terminate()
+            self.end(worker)
 
     def end(self, worker: subprocess.Popen[bytes], patience: float = PATIENCE) -> None:
         """Wait for the worker to end with exit code 0, as it should."""

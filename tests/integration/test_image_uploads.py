@@ -12,6 +12,7 @@ from jobs_app.admin.images import NOT_OURS
 from jobs_app.models import Job
 from jobs_app.outcomes import Outcome
 from pokecode_site.pages.request_bodies import IMAGES_TOO_LONG
+from pokecode_site.pages.workspace import NOT_TOLD
 from sessions_app import image_files
 from sessions_app.models import Session, SessionMessage
 from tests.integration.admin_pages import confirm, staff, text, typed, url
@@ -175,6 +176,18 @@ def test_one_that_is_gone_is_asked_for_again_and_the_text_is_kept(session):
     assert "Look here" in text(page)
 
 
+def test_an_agent_that_works_is_told_no_images_and_nothing_is_lost(session, worker):
+    Job.objects.enqueue(session, "Work")
+    (attempt,) = claim(worker)
+    client = staff(*RUN)
+    told = reverse("admin:sessions_app_session_tell", args=[session.pk, attempt.job_id])
+    page = client.post(told, {"prompt": "Look at this", "images": upload(client)})
+    assert NOT_TOLD in text(page)
+    assert "Look at this" in text(page)
+    assert len(previews(page)) == 1
+    assert not attempt.job.steers.exists()
+
+
 def test_who_may_only_read_gets_no_field(session):
     page = staff(*READ).get(url(Session, "change", session.pk))
     assert 'type="file"' not in text(page)
@@ -263,20 +276,26 @@ def test_an_agents_imitation_of_a_prompt_shows_no_file(admin_client, address):
     assert admin_client.get(address).status_code == 404
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("way", ["page", "list"])
-def test_it_is_deleted_with_its_session(
-    admin_client, job, address, way, django_capture_on_commit_callbacks
-):
-    with django_capture_on_commit_callbacks(execute=True):
-        if way == "page":
-            admin_client.post(url(Session, "delete", job.session_id), {"post": "yes"})
-        else:
-            confirm(admin_client, Session, [job.session])
+def test_it_is_deleted_with_its_session(admin_client, job, address, way):
+    if way == "page":
+        admin_client.post(url(Session, "delete", job.session_id), {"post": "yes"})
+    else:
+        confirm(admin_client, Session, [job.session])
     assert not Session.objects.exists()
     assert not list(image_files.directory().iterdir())
 
 
-def test_it_is_deleted_with_its_job(admin_client, job, django_capture_on_commit_callbacks):
-    with django_capture_on_commit_callbacks(execute=True):
-        confirm(admin_client, Job, [job])
+@pytest.mark.django_db(transaction=True)
+def test_it_is_deleted_with_its_job(admin_client, job):
+    confirm(admin_client, Job, [job])
     assert not list(image_files.directory().iterdir())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_that_is_not_deleted_keeps_its_images(admin_client, job, worker):
+    claim(worker)
+    confirm(admin_client, Session, [job.session])
+    assert Session.objects.exists()
+    assert list(image_files.directory().iterdir())

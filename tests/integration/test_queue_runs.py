@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from jobs_app import leases, queue
+from jobs_app import afterwards, leases, queue
 from jobs_app.leases import Ending, Record
 from jobs_app.models import Job, JobAttempt, JobStatus
 from jobs_app.outcomes import Outcome, Verdict
@@ -83,7 +83,7 @@ def test_a_transient_failure_is_tried_again_later_and_later(attempt, worker):
 
 
 def test_backoff_is_capped():
-    assert leases.backoff(1000) <= leases.BACKOFF_CAP * 1.25
+    assert afterwards.backoff(1000) <= afterwards.BACKOFF_CAP * 1.25
 
 
 def test_a_permanent_failure_ends_the_job_at_once(attempt):

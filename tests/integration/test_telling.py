@@ -12,7 +12,7 @@ from jobs_app.talk import Hearing, Telling
 from tests.integration.admin_pages import staff, text
 from tests.leasing import claim, end
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
 READING = ["sessions_app.view_session", "sessions_app.view_sessionmessage", "jobs_app.view_job"]
 BY_SCRIPT = {"HTTP_X_REQUESTED_WITH": "fetch"}

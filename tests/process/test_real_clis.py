@@ -3,6 +3,7 @@
 They talk to a scripted model server on loopback (tests/fakes/model_server.py).
 """
 
+import base64
 import json
 import signal
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.fakes import real_clis
 from tests.fakes.model_server import ModelServer
+from tests.pictures import png
 from tests.process.site import Site, processes_of_run, stop, wait_for
 
 PROVIDERS = ("claude-code", "codex-cli")
@@ -73,6 +75,16 @@ def test_a_tool_is_used_and_its_result_told(real, model, provider):
     kinds = [row["type"] for row in real.messages(session)]
     assert kinds.count("result") == 1
     assert counted(real, session) == model.served.input_tokens + model.served.output_tokens
+
+
+def test_an_image_reaches_the_model_byte_for_byte(real, model, provider, tmp_path):
+    content = png(64, 48)
+    (tmp_path / "picture.png").write_bytes(content)
+    session = real.session("one", "--provider", provider)
+    job = run(real, session, "SAY seen", "--image", str(tmp_path / "picture.png"))
+    assert (job["status"], job["error"]) == ("completed", None)
+    assert base64.b64encode(content).decode() in model.prompts[0].text
+    assert f"[image/png, {len(content)} bytes]" in texts(real, session)
 
 
 def test_a_second_prompt_resumes_and_is_counted_by_itself(real, model, provider):

@@ -276,6 +276,13 @@ def test_context_reaches_the_model(host):
     assert "Answer like a pirate." in host.server.prompts[0].text
 
 
+def test_a_prompt_that_names_no_model_gets_the_hosts_and_not_that_of_the_prompt_before(codex):
+    first = codex.run("SAY hello", model="gpt-other")
+    codex.run("SAY hello", resume=first.conversation)
+    models = [request.body["model"] for request in codex.server.prompts]
+    assert models == ["gpt-other", "gpt-5.5"]
+
+
 def test_a_picture_and_the_effort_reach_the_model_of_codex(codex, tmp_path):
     picture = tmp_path / "dot.png"
     picture.write_bytes(base64.b64decode(DOT))

@@ -110,8 +110,17 @@ def test_claude_asks_only_where_a_person_is_asked():
 
 
 def test_claude_goes_on_in_the_way_in_which_its_plan_was_approved():
-    plan = Decision(Asked("1", "plan", "ExitPlanMode"), {"decision": "allow", "mode": "default"})
-    assert "--permission-mode=default" in options("claude-code", decisions=[plan])
+    assert "--permission-mode=default" in options("claude-code", decisions=[approved("default")])
+
+
+def approved(mode: str) -> Decision:
+    plan = Asked("1", "plan", "ExitPlanMode")
+    return Decision(plan, {"decision": "allow", "mode": mode})
+
+
+def test_no_answer_leads_claude_to_bypass_permissions():
+    answer = approved("bypassPermissions")
+    assert "--permission-mode=acceptEdits" in options("claude-code", decisions=[answer])
 
 
 @pytest.mark.parametrize(
@@ -145,12 +154,14 @@ def test_a_claude_too_old_to_be_talked_to_takes_no_images(tmp_path, settings):
         AGENTS["claude-code"].launch(turn)
 
 
-def test_the_version_of_claude_is_asked_for_once(tmp_path, settings):
-    program = _program(tmp_path / "claude", f"echo x >> {tmp_path}/asked\n")
+def test_the_version_of_claude_is_asked_for_once_until_it_is_updated(tmp_path, settings):
+    program, update = tmp_path / "claude", tmp_path / "update"
     settings.POKECODE_CLAUDE_COMMAND = [str(program)]
-    for _ in range(2):
-        AGENTS["claude-code"].launch(Turn("attempt", "Do it", "/nowhere"))
-    assert (tmp_path / "asked").read_text() == "x\n"
+    for version in ("1", "2"):
+        _program(update, f"echo {version} >> {tmp_path}/asked\n").rename(program)
+        for _ in range(2):
+            AGENTS["claude-code"].launch(Turn("attempt", "Do it", "/nowhere"))
+    assert (tmp_path / "asked").read_text() == "1\n2\n"
 
 
 def test_claude_reads_the_settings_of_a_trusted_project():
@@ -325,11 +336,11 @@ hostile = st.text(max_size=40) | st.sampled_from(
 
 
 @effort(deadline=None)
-@given(model=hostile, tool=hostile, resume=hostile, path=hostile)
+@given(model=hostile, level=hostile, tool=hostile, resume=hostile, path=hostile)
 @pytest.mark.parametrize("provider", AGENTS)
-def test_no_value_changes_the_shape_of_the_command_line(provider, model, tool, resume, path):
-    fields = {"allowed_tools": [tool], "model": model, "resume": resume}
-    plain = {"allowed_tools": ["Read"], "model": "m", "resume": CONVERSATION}
+def test_no_value_changes_the_shape_of_the_command_line(provider, model, level, tool, resume, path):
+    fields = {"allowed_tools": [tool], "model": model, "effort": level, "resume": resume}
+    plain = {"allowed_tools": ["Read"], "model": "m", "effort": "high", "resume": CONVERSATION}
     for name, value in fields.items():
         try:
             words = options(provider, project_path=f"/{path}", **{**plain, name: value})

@@ -86,6 +86,7 @@ def error(verdict: Verdict) -> str:
 def judge(provider: str, seen: list[dict], exit_code: int, stderr: str = "", **fields) -> Verdict:
     driver = DRIVERS[provider](Turn("attempt", "Do it", "/project", **fields))
     for data in seen:
+        driver.keeps(data)
         driver.observe(data, json.dumps(data))
     return driver.verdict(exit_code, stderr)
 
@@ -365,9 +366,11 @@ anything = st.recursive(
 )
 KEYS = ("type", "is_error", "result", "errors", "error", "message", "thread_id", "num_turns")
 MORE_KEYS = ("permission_denials", "rate_limit_info", "api_error_status", "resetsAt", "subtype")
+TALK_KEYS = ("request", "request_id", "event", "state", "command_uuid", "prompt_submit_outcome")
 TYPES = ("result", "assistant", "rate_limit_event", "turn.failed", "thread.started", "error")
-event = st.dictionaries(st.sampled_from([*KEYS, *MORE_KEYS]), anything).flatmap(
-    lambda data: st.sampled_from(TYPES).map(lambda kind: {**data, "type": kind})
+TALK_TYPES = ("system", "control_request", "command_lifecycle", "stream_event")
+event = st.dictionaries(st.sampled_from([*KEYS, *MORE_KEYS, *TALK_KEYS]), anything).flatmap(
+    lambda data: st.sampled_from([*TYPES, *TALK_TYPES]).map(lambda kind: {**data, "type": kind})
 )
 
 

@@ -1,4 +1,5 @@
-"""Claude Code: `agent` starts it, `talk` talks with it, `judge` judges its end."""
+"""Claude Code: `agent` starts it, `talk` talks with it in `lines`, `judge` judges its end; one
+whose `version` is too old runs one way."""
 
 from jobs_app.agents.claude.agent import ClaudeAgent
 

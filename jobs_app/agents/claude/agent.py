@@ -10,7 +10,7 @@ from jobs_app.agents.answering import resumed_prompt
 from jobs_app.agents.arguments import checked
 from jobs_app.agents.base import Launch, OneWay, Turn
 from jobs_app.agents.claude.judge import NAME, ClaudeObserver
-from jobs_app.agents.claude.lines import escaped
+from jobs_app.agents.claude.lines import chosen_mode, escaped
 from jobs_app.agents.claude.talk import ClaudeDriver
 from jobs_app.agents.claude.version import NEEDED, too_old
 from jobs_app.agents.environment import environment, resolved
@@ -101,7 +101,7 @@ class ClaudeAgent:
 
 def _mode(turn: Turn) -> str:
     """The host's, unless a plan was approved with another while no process waited for it."""
-    chosen = (decision.answer.get("mode") for decision in turn.decisions)
+    chosen = (chosen_mode(decision.answer) for decision in turn.decisions)
     return next(filter(None, chosen), settings.POKECODE_CLAUDE_PERMISSION_MODE)
 
 

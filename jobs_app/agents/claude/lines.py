@@ -11,6 +11,9 @@ from sessions_app.providers import Asked
 
 DENIED = "The person denied this."
 
+MODES = ("acceptEdits", "default")
+"""In which a plan's edits may go on: no row that says otherwise leads to a bypass."""
+
 
 def said(text: str, message: str, images: Sequence[dict[str, Any]] = ()) -> Send:
     """What a person says, after the blocks of its images; the tool tells of it under the UUID
@@ -74,9 +77,15 @@ def _permissions(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     changes: list[dict[str, Any]] = []
     if rules := answer.get("rules"):
         changes.append({"type": "addRules", "rules": _parsed(rules), "behavior": "allow"})
-    if mode := answer.get("mode"):
+    if mode := chosen_mode(answer):
         changes.append({"type": "setMode", "mode": mode})
     return [{**change, "destination": "session"} for change in changes]
+
+
+def chosen_mode(answer: Mapping[str, Any]) -> str | None:
+    """In which a person wants the edits of an approved plan to go on, if one was chosen."""
+    mode = answer.get("mode")
+    return mode if mode in MODES else None
 
 
 def _parsed(rules: Sequence[str]) -> list[dict[str, str]]:

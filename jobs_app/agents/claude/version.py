@@ -1,5 +1,6 @@
 """Which Claude Code is installed: older ones cannot be talked to while they work."""
 
+import os
 import re
 import subprocess
 from collections.abc import Sequence
@@ -16,16 +17,18 @@ PATIENCE = 10.0
 
 VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+) \(Claude Code\)")
 
-_known: dict[tuple[str, ...], str] = {}
+_known: dict[tuple[object, ...], str] = {}
+"""Once for each program file: an update puts another in its place."""
 
 
 def too_old(command: Sequence[str]) -> str | None:
     """The version of this command line's program if it is older than needed. One that does not
-    tell its version in the known words counts as new."""
-    words = tuple(command)
-    if words not in _known:
-        _known[words] = _printed(words)
-    found = VERSION.match(_known[words])
+    tell its version in the known words counts as new. OSError if there is no such file."""
+    file = os.stat(command[0])
+    key = (*command, file.st_ino, file.st_mtime_ns)
+    if key not in _known:
+        _known[key] = _printed(command)
+    found = VERSION.match(_known[key])
     is_old = found is not None and tuple(map(int, found.groups())) < NEEDED
     return ".".join(found.groups()) if found and is_old else None
 

@@ -3,14 +3,12 @@
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from jobs_app.agents.answering import resumed_prompt
 from jobs_app.agents.base import (
     Ask,
     CloseInput,
-    Decision,
     Effect,
     Heard,
     Send,
@@ -19,12 +17,12 @@ from jobs_app.agents.base import (
     Withdraw,
     Writing,
 )
-from jobs_app.agents.codex import protocol
+from jobs_app.agents.codex import decisions, protocol
 from jobs_app.agents.codex.judge import CodexObserver
 from jobs_app.outcomes import TURN_STOPPED, Verdict
 from sessions_app.providers import Asked
 from sessions_app.providers.codex_app_server import USED_TOKENS, is_told_of, opened_thread
-from sessions_app.providers.codex_requests import read_request, without_shell
+from sessions_app.providers.codex_requests import read_request
 
 Message = dict[str, Any]
 Then = Callable[[Message], Sequence[Effect]]
@@ -42,6 +40,7 @@ class CodexDriver:
         self._judge = CodexObserver(turn)
         self._numbers = itertools.count(1)
         self._responses: dict[int, tuple[Then, Then]] = {}
+        self._model = turn.model
         self._thread = ""
         self._running = ""
         self._untold: list[tuple[str, str]] = []
@@ -58,7 +57,20 @@ class CodexDriver:
         return [self._call("initialize", protocol.CLIENT, self._initialized)]
 
     def _initialized(self, result: Message) -> Sequence[Effect]:
-        return [protocol.notification("initialized"), self._open_thread()]
+        return [protocol.notification("initialized"), *self._ask_for_model(), self._open_thread()]
+
+    def _ask_for_model(self) -> Sequence[Effect]:
+        """A resumed thread keeps the model of its last turn, also where the prompt names none and
+        the host's own is meant, as with `codex exec`. This is answered before the thread is."""
+        if self._model or self._turn.resume is None:
+            return ()
+        where = {"cwd": self._turn.project_path}
+        return [self._call("config/read", where, self._configured, _nothing)]
+
+    def _configured(self, result: Message) -> Sequence[Effect]:
+        model = _object(result, "config").get("model")
+        self._model = model if isinstance(model, str) else None
+        return ()
 
     def _open_thread(self) -> Send:
         """With policy and sandbox each time: a conversation forgets its sandbox."""
@@ -86,12 +98,13 @@ class CodexDriver:
         turn = self._turn
         input = [*protocol.text(self._said()), *protocol.pictures(turn.images)]
         params: Message = {"threadId": self._thread, "input": input}
-        if turn.effort:
-            params["effort"] = turn.effort
+        params |= {"effort": turn.effort} if turn.effort else {}
+        params |= {"model": self._model} if self._model else {}
         return [self._call("turn/start", params, self._begun)]
 
     def _said(self) -> str:
-        return resumed_prompt([_in_words(each) for each in self._turn.decisions]) or self._prompt
+        told = [decisions.in_words(each) for each in self._turn.decisions]
+        return resumed_prompt(told) or self._prompt
 
     def _begun(self, result: Message) -> Sequence[Effect]:
         self._running = str(_object(result, "turn").get("id"))
@@ -107,9 +120,16 @@ class CodexDriver:
     def keeps(self, data: Message) -> bool:
         """What a helper of the agent does in a thread of its own is told by the agent's call; but
         its tokens are used, and what it asks waits."""
-        if "id" in data or data.get("method") == USED_TOKENS:
-            return is_told_of(data)
-        return self._is_ours(data) and is_told_of(data)
+        if not is_told_of(data) or self._is_expected(data):
+            return False
+        return "id" in data or data.get("method") == USED_TOKENS or self._is_ours(data)
+
+    def _is_expected(self, data: Message) -> bool:
+        """A refusal from which the turn goes on."""
+        number = data.get("id")
+        waiting = self._responses.get(number) if isinstance(number, int) else None
+        needed = (self._refused, self._not_opened)
+        return "error" in data and waiting is not None and waiting[1] not in needed
 
     def _is_ours(self, data: Message) -> bool:
         return _object(data, "params").get("threadId") in (None, self._thread)
@@ -128,12 +148,20 @@ class CodexDriver:
             return self._requested(data, raw)
         if method == "serverRequest/resolved":
             return self._resolved(json.dumps(params.get("requestId")))
+        self._note_patch(method, _object(params, "item"))
         if not self._is_ours(data):
             return ()
         self._judge.observe(data)
         if method == "item/agentMessage/delta":
             return self._draft(params)
         return self._item(method, _object(params, "item"))
+
+    def _note_patch(self, method: str, item: Message) -> None:
+        """Also a helper's: it may be asked about, and only here does it say what would change."""
+        if item.get("type") == "fileChange" and method == "item/started":
+            self._patches[str(item.get("id"))] = item
+        elif method == "item/completed":
+            self._patches.pop(str(item.get("id")), None)
 
     def _answered(self, data: Message) -> Sequence[Effect]:
         """A response; what answers no call of ours says nothing."""
@@ -147,18 +175,18 @@ class CodexDriver:
         return on_result(_object(data, "result"))
 
     def _item(self, method: str, item: Message) -> Sequence[Effect]:
-        kind, id = item.get("type"), str(item.get("id"))
-        match method, kind:
-            case "item/started", "fileChange":
-                self._patches[id] = item
-            case "item/completed", "fileChange":
-                self._patches.pop(id, None)
+        match method, item.get("type"):
             case "item/completed", "agentMessage":
                 return self._ended_draft()
-            case "item/started", "userMessage" if item.get("clientId") in self._told:
-                self._told.remove(item["clientId"])
-                return [Heard(item["clientId"])]
+            case "item/started", "userMessage":
+                return self._receipt(str(item.get("clientId")))
         return ()
+
+    def _receipt(self, id: str) -> Sequence[Effect]:
+        if id not in self._told:
+            return ()
+        self._told.remove(id)
+        return [Heard(id)]
 
     def _draft(self, params: Message) -> Sequence[Effect]:
         piece = params.get("delta")
@@ -195,26 +223,13 @@ class CodexDriver:
         request = self._asked.pop(asked.id, None)
         if request is None:
             return ()
-        match answer["decision"]:
-            case "reply":
-                replies = {key: {"answers": chosen} for key, chosen in answer["answers"].items()}
-                return [protocol.result(request, {"answers": replies})]
-            case "allow":
-                decision = "acceptForSession" if "rules" in answer else "accept"
-                return [protocol.result(request, {"decision": decision})]
-            case "stop":
-                self._is_stopped = True
-                return self._denied(request, asked, "cancel")
-            case _:
-                # A denial has no place for words, so they go ahead of it.
-                words = [self._steer(answer["why"])] if answer.get("why") else []
-                return [*words, *self._denied(request, asked, "decline")]
-
-    def _denied(self, request: Any, asked: Asked, decision: str) -> list[Effect]:
-        if asked.kind != "question":
-            return [protocol.result(request, {"decision": decision})]
-        refusal = protocol.error(request, protocol.REFUSED, "The person does not answer this.")
-        return [refusal, *(self._stop() if decision == "cancel" else ())]
+        response = decisions.response(request, asked, answer)
+        if answer["decision"] == "stop":
+            self._is_stopped = True
+            return [response, *(self._stop() if asked.kind == "question" else ())]
+        # A denial has no place for words, so they go ahead of it.
+        words = [self._steer(answer["why"])] if answer.get("why") else []
+        return [*words, response]
 
     # --- what it is told --------------------------------------------------------
 
@@ -274,20 +289,6 @@ class CodexDriver:
         number = next(self._numbers)
         self._responses[number] = (then, otherwise or self._refused)
         return protocol.call(number, method, params)
-
-
-def _in_words(decision: Decision) -> Decision:
-    """As the model knows it: its call without the shell, which the tool itself adds, and its
-    questions by their texts."""
-    asked, answer = decision.asked, decision.answer
-    if isinstance(command := asked.input.get("command"), str):
-        called = {**asked.input, "command": without_shell(command)}
-        return replace(decision, asked=asked.changed(called))
-    if answer["decision"] == "reply":
-        texts = {question.key: question.text for question in asked.questions}
-        replies = {texts.get(key, key): chosen for key, chosen in answer["answers"].items()}
-        return replace(decision, answer={**answer, "answers": replies})
-    return decision
 
 
 def _nothing(response: Message) -> Sequence[Effect]:

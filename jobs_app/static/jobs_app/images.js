@@ -2,15 +2,15 @@
 // Without any of this the form's own field takes them.
 
 const box = document.querySelector(".prompt-images");
-const form = box.closest("form");
-const list = box.querySelector("ul");
-const field = box.querySelector("input[type=text]"); // what the form sends: a token for each image
-const picker = box.querySelector("input[type=file]");
-const said = box.querySelector(".said");
+const form = box?.closest("form");
+const list = box?.querySelector("ul");
+const field = box?.querySelector("input[type=text]"); // what the form sends: a token for each image
+const picker = box?.querySelector("input[type=file]");
+const said = box?.querySelector(".said");
 
-const types = picker.accept.split(",");
-const largest = Number(box.dataset.largest);
-const most = Number(box.dataset.most);
+const types = picker?.accept.split(",");
+const largest = Number(box?.dataset.largest);
+const most = Number(box?.dataset.most);
 
 let sending = 0;
 let failures = [];
@@ -131,7 +131,7 @@ const goOn = () => {
 };
 
 const waitForImages = (event) => {
-  if (!sending) return;
+  if (event.target !== form || !sending) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   waiting = { submitter: event.submitter };
@@ -168,13 +168,26 @@ const drop = (event) => {
   add(event.dataTransfer.files);
 };
 
-box.classList.add("is-live");
-list.replaceChildren();
-show();
-picker.addEventListener("change", choose);
-field.addEventListener("change", show); // a draft is put back
-form.addEventListener("submit", waitForImages, { capture: true });
-form.addEventListener("paste", paste);
-document.addEventListener("dragover", dragOver);
-document.addEventListener("dragleave", () => box.classList.remove("is-aimed"));
-document.addEventListener("drop", drop);
+// A form that was shown again with a mistake begins anew once it is sent without leaving the page.
+const beginEmpty = () => {
+  const named = field.value;
+  field.defaultValue = "";
+  field.value = named;
+};
+
+const start = () => {
+  box.classList.add("is-live");
+  list.replaceChildren();
+  beginEmpty();
+  show();
+  form.addEventListener("reset", () => setTimeout(show)); // afterwards the field is empty
+  picker.addEventListener("change", choose);
+  field.addEventListener("change", show); // a draft is put back
+  window.addEventListener("submit", waitForImages, { capture: true }); // before any other script
+  form.addEventListener("paste", paste);
+  document.addEventListener("dragover", dragOver);
+  document.addEventListener("dragleave", () => box.classList.remove("is-aimed"));
+  document.addEventListener("drop", drop);
+};
+
+if (box) start(); // an archived session has no form

@@ -24,6 +24,15 @@ const say = (text) => {
   composer.prepend(note);
 };
 
+// As a page has it that comes anew.
+const clear = () => {
+  for (const error of form.querySelectorAll(".errornote")) error.remove();
+  for (const field of form.querySelectorAll("textarea, input:not([type=hidden])")) {
+    field.value = "";
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+};
+
 const send = async (button) => {
   button.disabled = true;
   const answer = await post(button).catch(() => null);
@@ -35,16 +44,16 @@ const send = async (button) => {
     button.form.requestSubmit(button);
   } else {
     say("");
-    if (button.form === form) form.reset();
+    if (button.form === form) clear();
     prompt?.focus();
   }
 };
 
 const sendByScript = (event) => {
   const button = event.submitter ?? event.target.querySelector("[type=submit]");
-  if (!button?.hasAttribute("data-by-script")) return;
+  if (event.defaultPrevented || !button?.hasAttribute("data-by-script")) return;
   event.preventDefault();
-  event.stopImmediatePropagation();
+  event.stopPropagation(); // what was sent is no draft to put back
   send(button);
 };
 
@@ -55,5 +64,7 @@ const interruptOnEscape = (event) => {
   document.getElementById("interrupt")?.click();
 };
 
-document.addEventListener("submit", sendByScript, true);
+for (const each of [form, document.getElementById("job-verbs")]) {
+  each?.addEventListener("submit", sendByScript);
+}
 document.addEventListener("keydown", interruptOnEscape);

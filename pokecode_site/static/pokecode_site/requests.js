@@ -75,8 +75,9 @@ const isStale = (id, state) => {
   return shown ? shown.dataset.state !== state : ["open", "watched", "answered"].includes(state);
 };
 
-const follow = async ({ detail: { requests, needs } }) => {
+const follow = async ({ detail: { requests, cards, needs } }) => {
   if ("count" in needs) showCount(needs.count);
+  if (cards.length) keepToEnd(() => cards.forEach(put));
   joinEntries();
   const stale = Object.entries(requests).filter(([id, state]) => isStale(id, state));
   await Promise.all(stale.map(([id]) => load(id)));
