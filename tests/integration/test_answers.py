@@ -126,11 +126,15 @@ def test_a_rule_that_cannot_be_an_entry_is_not_offered(attempt, session, rule):
 
 
 def test_the_rules_that_are_offered_are_those_that_are_kept(attempt, session):
-    request = ask(attempt, bash("a && b", "a:*", "b (c)"))
-    assert request.asked.rules == ["Bash(a:*)"]
+    request = ask(attempt, bash("a && b", "a:*", "b"))
+    assert request.asked.rules == ["Bash(a:*)", "Bash(b)"]
     request.allow(for_session=True)
     session.refresh_from_db()
-    assert session.allowed_tools == ["Bash(a:*)"]
+    assert session.allowed_tools == ["Bash(a:*)", "Bash(b)"]
+
+
+def test_a_part_of_the_rules_is_not_offered(attempt):
+    assert ask(attempt, bash("a && b", "a:*", "b (c)")).asked.rules == []
 
 
 def test_codex_keeps_count_of_what_it_was_allowed(codex_attempt):
