@@ -34,13 +34,14 @@ class Installed:
 
     def _ask(self, *words: str) -> "subprocess.CompletedProcess[bytes]":
         question = (*self.command, *words)
-        key = (question, os.stat(self.command[0]).st_mtime_ns)
+        file = os.stat(self.command[0])
+        key = (question, file.st_ino, file.st_mtime_ns)
         if key not in _answers:
             _answers[key] = _answer(question, self.environment)
         return _answers[key]
 
 
-_answers: dict[tuple[Sequence[str], int], "subprocess.CompletedProcess[bytes]"] = {}
+_answers: dict[tuple[Sequence[str], int, int], "subprocess.CompletedProcess[bytes]"] = {}
 
 
 def _answer(
@@ -61,12 +62,13 @@ def _answer(
 
 def too_old(tool: str, version: Version | None, needed: Version) -> str:
     """What the transcript says of a run that was one way."""
-    told = _dotted(version) if version else "of this host"
+    told = dotted(version) if version else "of this host"
     return (
         f"{tool} {told} is too old to be talked with, so it could ask and be told nothing: "
-        f"install {_dotted(needed)} or newer."
+        f"install {dotted(needed)} or newer."
     )
 
 
-def _dotted(version: Version) -> str:
+def dotted(version: Version) -> str:
+    """As people write it."""
     return ".".join(map(str, version))

@@ -7,153 +7,54 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
-    dependencies = []
+    dependencies = [
+    ]
 
     operations = [
         migrations.CreateModel(
-            name="Session",
+            name='Session',
             fields=[
-                (
-                    "id",
-                    models.TextField(
-                        default=sessions_app.ids.new_id,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                (
-                    "provider",
-                    models.TextField(
-                        choices=[("claude-code", "Claude Code"), ("codex-cli", "Codex")]
-                    ),
-                ),
-                ("project_path", models.TextField()),
-                ("name", models.TextField()),
-                (
-                    "context",
-                    models.TextField(
-                        blank=True,
-                        help_text="Told to the agent at the start of the conversation.",
-                        null=True,
-                    ),
-                ),
-                ("claude_directory_path", models.TextField(blank=True, editable=False, null=True)),
-                ("metadata", sessions_app.fields.JSONTextField(blank=True, null=True)),
-                (
-                    "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
-                ),
-                ("updated_at", models.DateTimeField(auto_now=True)),
-                (
-                    "last_accessed_at",
-                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
-                ),
-                (
-                    "is_working",
-                    models.BooleanField(db_default=False, default=False, editable=False),
-                ),
-                ("current_job_id", models.TextField(blank=True, editable=False, null=True)),
-                ("last_job_status", models.TextField(blank=True, editable=False, null=True)),
-                (
-                    "message_count",
-                    sessions_app.fields.CounterField(db_default=0, default=0, editable=False),
-                ),
-                (
-                    "token_count",
-                    sessions_app.fields.CounterField(db_default=0, default=0, editable=False),
-                ),
-                (
-                    "state",
-                    models.TextField(
-                        choices=[("active", "active"), ("inactive", "archived")],
-                        db_default="active",
-                        default="active",
-                    ),
-                ),
+                ('id', models.TextField(default=sessions_app.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('provider', models.TextField(choices=[('claude-code', 'Claude Code'), ('codex-cli', 'Codex')])),
+                ('project_path', models.TextField()),
+                ('name', models.TextField()),
+                ('context', models.TextField(blank=True, help_text='Told to the agent at the start of the conversation.', null=True)),
+                ('claude_directory_path', models.TextField(blank=True, editable=False, null=True)),
+                ('metadata', sessions_app.fields.JSONTextField(blank=True, null=True)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('last_accessed_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('is_working', models.BooleanField(db_default=False, default=False, editable=False)),
+                ('current_job_id', models.TextField(blank=True, editable=False, null=True)),
+                ('last_job_status', models.TextField(blank=True, editable=False, null=True)),
+                ('message_count', sessions_app.fields.CounterField(db_default=0, default=0, editable=False)),
+                ('token_count', sessions_app.fields.CounterField(db_default=0, default=0, editable=False)),
+                ('state', models.TextField(choices=[('active', 'active'), ('inactive', 'archived')], db_default='active', default='active')),
             ],
             options={
-                "db_table": "sessions",
-                "indexes": [
-                    sessions_app.fields.LongNameIndex(
-                        fields=["last_accessed_at"], name="idx_sessions_last_accessed"
-                    ),
-                    sessions_app.fields.LongNameIndex(
-                        fields=["is_working"], name="idx_sessions_is_working"
-                    ),
-                ],
+                'db_table': 'sessions',
+                'indexes': [sessions_app.fields.LongNameIndex(fields=['last_accessed_at'], name='idx_sessions_last_accessed'), sessions_app.fields.LongNameIndex(fields=['is_working'], name='idx_sessions_is_working')],
             },
         ),
         migrations.CreateModel(
-            name="SessionMessage",
+            name='SessionMessage',
             fields=[
-                (
-                    "id",
-                    models.TextField(
-                        default=sessions_app.ids.new_id,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                (
-                    "provider",
-                    models.TextField(
-                        choices=[("claude-code", "Claude Code"), ("codex-cli", "Codex")]
-                    ),
-                ),
-                (
-                    "type",
-                    models.TextField(
-                        choices=[
-                            ("user", "user"),
-                            ("assistant", "assistant"),
-                            ("system", "system"),
-                            ("result", "result"),
-                            ("error", "error"),
-                        ]
-                    ),
-                ),
-                ("content_data", models.TextField()),
-                ("provider_session_id", models.TextField(blank=True, null=True)),
-                ("token_count", models.IntegerField(blank=True, null=True)),
-                (
-                    "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
-                ),
-                (
-                    "session",
-                    sessions_app.fields.CascadeForeignKey(
-                        db_index=False, related_name="messages", to="sessions_app.session"
-                    ),
-                ),
+                ('id', models.TextField(default=sessions_app.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('provider', models.TextField(choices=[('claude-code', 'Claude Code'), ('codex-cli', 'Codex')])),
+                ('type', models.TextField(choices=[('user', 'user'), ('assistant', 'assistant'), ('system', 'system'), ('result', 'result'), ('error', 'error')])),
+                ('content_data', models.TextField()),
+                ('provider_session_id', models.TextField(blank=True, null=True)),
+                ('token_count', models.IntegerField(blank=True, null=True)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('session', sessions_app.fields.CascadeForeignKey(db_index=False, related_name='messages', to='sessions_app.session')),
             ],
             options={
-                "verbose_name": "message",
-                "db_table": "session_messages",
-                "indexes": [
-                    sessions_app.fields.LongNameIndex(
-                        fields=["session"], name="idx_session_messages_session_id"
-                    ),
-                    sessions_app.fields.LongNameIndex(
-                        fields=["type"], name="idx_session_messages_type"
-                    ),
-                    sessions_app.fields.LongNameIndex(
-                        fields=["created_at"], name="idx_session_messages_created_at"
-                    ),
-                    sessions_app.fields.LongNameIndex(
-                        fields=["provider"], name="idx_session_messages_provider"
-                    ),
-                    sessions_app.fields.LongNameIndex(
-                        fields=["provider_session_id"],
-                        name="idx_session_messages_provider_session_id",
-                    ),
-                    sessions_app.fields.LongNameIndex(
-                        fields=["session", "id"], name="idx_session_messages_cursor"
-                    ),
-                ],
+                'verbose_name': 'message',
+                'db_table': 'session_messages',
+                'indexes': [sessions_app.fields.LongNameIndex(fields=['session'], name='idx_session_messages_session_id'), sessions_app.fields.LongNameIndex(fields=['type'], name='idx_session_messages_type'), sessions_app.fields.LongNameIndex(fields=['created_at'], name='idx_session_messages_created_at'), sessions_app.fields.LongNameIndex(fields=['provider'], name='idx_session_messages_provider'), sessions_app.fields.LongNameIndex(fields=['provider_session_id'], name='idx_session_messages_provider_session_id'), sessions_app.fields.LongNameIndex(fields=['session', 'id'], name='idx_session_messages_cursor')],
             },
         ),
     ]

@@ -130,7 +130,6 @@ def test_no_answer_leads_claude_to_bypass_permissions():
         ("1.0.128 (Claude Code)", True),
         ("2.1.219 (Claude Code)", False),
         ("10.0.0 (Claude Code)", False),
-        ("2.0.0 (a tool of one's own)", False),
         ("", False),
     ],
 )

@@ -12,8 +12,8 @@ from jobs_app.agents.base import Launch, OneWay, Turn
 from jobs_app.agents.claude.judge import NAME, ClaudeObserver
 from jobs_app.agents.claude.lines import chosen_mode, escaped
 from jobs_app.agents.claude.talk import ClaudeDriver
-from jobs_app.agents.claude.version import NEEDED, too_old
 from jobs_app.agents.environment import environment, resolved
+from jobs_app.agents.versions import Installed, Version, dotted
 from jobs_app.processes.spawning import Command
 
 ENVIRONMENT = {
@@ -31,7 +31,11 @@ UNTRUSTED = ("--setting-sources=user", "--strict-mcp-config")
 OUTPUT = ("--output-format=stream-json", "--verbose")
 PROTOCOL = ("--input-format=stream-json", "--include-partial-messages")
 
-UPDATE = f"update it to {'.'.join(map(str, NEEDED))} or newer"
+NEEDED = (2, 1, 219)
+"""Measured: 2.1.218 cannot drop at an interrupt what it was told before
+(interrupt_cancel_queued_v1), 2.1.197 does not tell either what it has read (msg_lifecycle_v1)."""
+
+UPDATE = f"update it to {dotted(NEEDED)} or newer"
 
 INSTRUCTIONS = ("CLAUDE.md", ".claude/CLAUDE.md")
 
@@ -52,8 +56,10 @@ class ClaudeAgent:
         """See Agent."""
         checked(turn)
         words = resolved(self.command())
-        old = too_old(words)
-        return self._one_way(turn, words, old) if old else self._talking(turn, words)
+        version = Installed(words, environment(turn.attempt_id, {})).version
+        if version is not None and version < NEEDED:
+            return self._one_way(turn, words, version)
+        return self._talking(turn, words)
 
     def _talking(self, turn: Turn, words: list[str]) -> Launch:
         options = [*PROTOCOL, *(["--permission-prompt-tool=stdio"] if turn.asks else [])]
@@ -65,7 +71,7 @@ class ClaudeAgent:
         )
         return Launch(command, ClaudeDriver(turn))
 
-    def _one_way(self, turn: Turn, words: list[str], version: str) -> Launch:
+    def _one_way(self, turn: Turn, words: list[str], version: Version) -> Launch:
         if turn.images:
             raise ValidationError(f"{_too_old(version)} for images: {UPDATE}.")
         command = Command([*words, *self._options(turn)], environment(turn.attempt_id, ENVIRONMENT))
@@ -105,5 +111,5 @@ def _mode(turn: Turn) -> str:
     return next(filter(None, chosen), settings.POKECODE_CLAUDE_PERMISSION_MODE)
 
 
-def _too_old(version: str) -> str:
-    return f"{NAME} {version} on this host is too old"
+def _too_old(version: Version) -> str:
+    return f"{NAME} {dotted(version)} on this host is too old"
