@@ -22,6 +22,8 @@ from typing import Any
 
 RECORDINGS = Path(__file__).resolve().parents[1] / "recordings" / "interactive"
 MISMATCH = 70
+LIFE = 600
+"""Seconds after which it ends, should nobody be left who would end it."""
 
 Line = dict[str, Any]
 
@@ -305,6 +307,7 @@ def fail(why: str) -> None:
 def main() -> None:
     if {"--version", "--help"} & set(sys.argv):  # as a tool that tells no version
         return
+    signal.alarm(LIFE)
     tool, _, rest = sys.argv[1].partition("--")
     name, _, turn = rest.rpartition(".")
     sys.exit(Player(tool, name, int(turn)).play())
