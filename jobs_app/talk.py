@@ -134,6 +134,8 @@ def store_drafts(drafts: Sequence[tuple[JobAttempt, Drafting]]) -> None:
         JobDraft.objects.filter(attempt__in=ended).delete()
 
 
+STOPPED = "It was told to a job that was stopped before its agent had read it."
+
 # --- the end of an attempt ------------------------------------------------------
 
 # Those of these attempts whose end has something of the talk to settle: as querysets three
@@ -171,7 +173,8 @@ def waiting(attempts: Sequence[JobAttempt]) -> set[str]:
 def settle(statuses: Mapping[str, str]) -> None:
     """After attempts at these jobs (id -> its status now) have ended: what they were writing is
     dropped; if a job has ended, so have its requests, and what its agent did not read becomes a
-    prompt of its own right after it; otherwise both wait for the next attempt."""
+    prompt of its own right after it (a cancelled one, if a person has stopped the job); otherwise
+    both wait for the next attempt."""
     JobDraft.objects.filter(attempt__job__in=list(statuses)).delete()
     ended = [pk for pk, status in statuses.items() if status != JobStatus.PENDING]
     going_on = [pk for pk, status in statuses.items() if status == JobStatus.PENDING]
@@ -180,7 +183,10 @@ def settle(statuses: Mapping[str, str]) -> None:
     unread.filter(job__in=going_on).update(sent_at=None)
     previous: dict[str, str] = {}
     for steer in unread.filter(job__in=ended).select_related("session", "job").order_by("pk"):
-        previous[steer.job_id] = _make_prompt(steer, previous.get(steer.job_id, steer.job_id))
+        job = _prompt_of(steer, previous.get(steer.job_id, steer.job_id))
+        if statuses[steer.job_id] == JobStatus.CANCELLED:
+            job.status, job.error, job.completed_at = JobStatus.CANCELLED, STOPPED, timezone.now()
+        previous[steer.job_id] = _keep_as_prompt(steer, job)
 
 
 def _close(which: Q, why: Closed) -> None:
@@ -188,18 +194,21 @@ def _close(which: Q, why: Closed) -> None:
     open_ones.update(closed_at=timezone.now(), closed_why=why)
 
 
-def _make_prompt(steer: JobSteer, previous: str) -> str:
-    """Queue it after this job, as that one's own prompt would be run; returns its id."""
+def _prompt_of(steer: JobSteer, previous: str) -> Job:
+    """A job after this one, to be run as its own prompt would be."""
     told = steer.job
     data = told.data if isinstance(told.data, dict) else {}
     options = {key: data[key] for key in ("model", "allowedTools") if key in data}
-    job = Job(
+    return Job(
         pk=id_right_after(previous),
         session_id=steer.session_id,
         data={"prompt": steer.text, "projectPath": steer.session.project_path, **options},
     )
+
+
+def _keep_as_prompt(steer: JobSteer, job: Job) -> str:
     job.save(force_insert=True)
-    for own in JobOptions.objects.filter(job=told, approvals__isnull=False):
+    for own in JobOptions.objects.filter(job=steer.job, approvals__isnull=False):
         JobOptions.objects.create(job=job, approvals=own.approvals)
     JobSteer.objects.filter(pk=steer.pk).update(own_job_id=job.pk)
     return job.pk

@@ -389,15 +389,12 @@ def test_a_group_with_a_word_whose_commit_went_unheard_is_not_stored_twice(attem
     assert len(shown(session)) == 2
 
 
-@pytest.mark.parametrize("outcome", [Outcome.SUCCEEDED, Outcome.CANCELLED])
-def test_what_was_not_read_is_the_next_prompt_before_those_that_waited(
-    attempt, session, worker, outcome
-):
+def test_what_was_not_read_is_the_next_prompt_before_those_that_waited(attempt, session, worker):
     JobOptions.objects.create(job=attempt.job, approvals="deny")
     Job.objects.enqueue(session, "Later work")
     sent, unsent = (steering.steer(attempt.job, text) for text in ("One", "Two"))
     store(attempt, Telling(sent))
-    end(attempt, outcome)
+    end(attempt, Outcome.SUCCEEDED)
     assert told_prompts(session) == ["Do it", "One", "Two", "Later work"]
     [run] = leases.claim(worker)
     assert (run.attempt.job.prompt, run.facts.approvals) == ("One", "deny")
@@ -406,6 +403,19 @@ def test_what_was_not_read_is_the_next_prompt_before_those_that_waited(
     assert sent.own_job_id == run.attempt.job_id
     end(run.attempt, Outcome.SUCCEEDED)
     assert told_prompts(session) == ["Do it", "One", "Two", "Later work"]
+
+
+def test_what_a_stopped_job_had_not_read_is_kept_and_runs_only_if_a_person_wants_it(
+    attempt, worker
+):
+    told = steering.steer(attempt.job, "Hurry")
+    end(attempt, Outcome.CANCELLED)
+    told.refresh_from_db()
+    kept = Job.objects.get(pk=told.own_job_id)
+    assert (kept.prompt, kept.status) == ("Hurry", "cancelled")
+    assert leases.claim(worker) == []
+    assert kept.retry()
+    assert [run.attempt.job.prompt for run in leases.claim(worker)] == ["Hurry"]
 
 
 def test_what_was_not_read_is_told_to_the_next_attempt(attempt, session, worker):
