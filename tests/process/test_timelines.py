@@ -154,9 +154,10 @@ class Table:
 
     def _take_back(self) -> None:
         """What no agent has read, and would be a prompt of its own now."""
-        query = "SELECT own_job_id FROM job_steers WHERE own_job_id IS NOT NULL"
+        own = "SELECT own_job_id FROM job_steers WHERE own_job_id IS NOT NULL"
+        query = f"SELECT id FROM job_queue WHERE status = 'pending' AND id IN ({own})"  # noqa: S608
         for row in self._site.rows(query):
-            self._person.act("cancel", row["own_job_id"])
+            self._person.act("cancel", row["id"])
 
     def _running(self) -> list[Turn]:
         """Those with an attempt that is open, or none yet."""
