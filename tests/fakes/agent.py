@@ -89,7 +89,9 @@ def run(fake, *, listens):
 
 def first_message():
     line = sys.stdin.buffer.readline()
-    content = json.loads(line)["message"]["content"] if line else ""
+    if not line:
+        sys.exit(1)  # nothing was asked of it, and nothing more comes
+    content = json.loads(line)["message"]["content"]
     return content if isinstance(content, str) else content[-1].get("text", "")
 
 

@@ -23,7 +23,7 @@ def first_turn():
             case "turn/start":
                 answer(request, {"turn": {"id": "turn", "status": "inProgress"}})
                 return opened, "\n".join(part.get("text", "") for part in params["input"])
-    return opened, ""
+    sys.exit(0)  # nothing was asked of it, and nothing more comes
 
 
 def answer(request, result):
