@@ -61,8 +61,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # it is run with nothing but the standard library
 
-import app_server  # noqa: E402
-from claude_talk import Memory, Talk  # noqa: E402
+import app_server  # type: ignore[import-not-found]  # noqa: E402
+from claude_talk import Memory, Talk  # type: ignore[import-not-found]  # noqa: E402
 
 VERSIONS = {"claude": "2.1.330 (Claude Code)", "codex": "codex-cli 0.169.0"}
 

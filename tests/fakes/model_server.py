@@ -19,7 +19,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
 from tests.fakes import messages_api, responses_api
 from tests.fakes.model_script import Reply, reply_to
@@ -65,7 +65,7 @@ class ModelServer:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _http: "_QuietServer" = field(init=False)
 
-    def __enter__(self) -> "ModelServer":
+    def __enter__(self) -> Self:
         self._http = _QuietServer(("127.0.0.1", 0), _Handler)
         self._http.model = self
         threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()

@@ -171,7 +171,7 @@ def test_of_many_answers_at_once_one_counts(attempt):
             answers.allow(request, for_session=True, by=name)
             outcomes.append("given")
         except ValidationError as refusal:
-            outcomes.append(refusal.message)
+            outcomes.append(str(refusal.message))
         finally:
             connections.close_all()
 

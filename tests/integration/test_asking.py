@@ -47,7 +47,7 @@ def terminal(attempt):
 
 
 def answer() -> dict:
-    return JobRequest.objects.get().answer
+    return JobRequest.objects.get().given
 
 
 def test_what_would_run_is_shown_literally_with_the_answers_to_it(attempt, terminal):

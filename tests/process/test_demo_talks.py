@@ -4,6 +4,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,7 +116,7 @@ def talks(tmp_path_factory, migrated_data_directory) -> dict[tuple[str, str], Ta
     for tool in NAMES:
         command = f"{sys.executable} -I {PROGRAM} {tool}"
         site.environment[f"POKECODE_{tool.upper()}_COMMAND"] = command
-    found = {}
+    found: dict[Any, Any] = {}
     with Person(site) as person:
         for is_late in (False, True):
             chosen = [each for each in SCENARIOS if ("late" in each.__name__) == is_late]

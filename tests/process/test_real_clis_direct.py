@@ -139,6 +139,7 @@ class Talk:
 
     def listen(self) -> None:
         self._perform(self.driver.begin())
+        assert self.process.stdout
         for raw in self.process.stdout:
             line = events.read_line(raw.rstrip(b"\n"))
             self.seen.append(line.data)
@@ -146,6 +147,7 @@ class Talk:
         self.process.wait()
 
     def _perform(self, effects: Sequence[Effect]) -> None:
+        assert self.process.stdin
         for effect in effects:
             with suppress(BrokenPipeError, ValueError):  # it has exited, or wants no more
                 match effect:

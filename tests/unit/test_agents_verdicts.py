@@ -1,6 +1,7 @@
 """How the end of a run is judged, from recorded and from hostile streams."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,13 +11,13 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from jobs_app.agents import AGENTS
-from jobs_app.agents.base import Denials, OneWay, Turn
+from jobs_app.agents.base import Denials, Driver, OneWay, Turn
 from jobs_app.agents.claude.talk import ClaudeDriver
 from jobs_app.agents.codex.judge import CodexObserver
 from jobs_app.outcomes import Outcome, Verdict
 from sessions_app.providers import events
 
-DRIVERS = {
+DRIVERS: dict[str, Callable[[Turn], Driver]] = {
     "claude-code": ClaudeDriver,
     "codex-cli": lambda turn: OneWay(CodexObserver(turn), turn.prompt),
 }

@@ -23,7 +23,7 @@ CASES = sorted(path.name.removesuffix(".meta.json") for path in RECORDINGS.glob(
 CODEX = PROVIDERS["codex-cli"]
 
 ASKED = ("requestApproval", "requestUserInput")
-DECISIONS = {
+DECISIONS: dict[str, dict[str, Any]] = {
     "accept": {"decision": "allow"},
     "acceptForSession": {"decision": "allow", "rules": []},
     "decline": {"decision": "deny"},

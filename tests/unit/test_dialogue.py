@@ -3,7 +3,7 @@ the agent ends."""
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from jobs_app.agents.base import Ask, Heard, Send, Withdraw
 from jobs_app.models import Closed, JobAttempt, JobRequest, JobSteer
@@ -75,9 +75,9 @@ class Scene:
         self.limit = TimeLimit(3600, lambda: None)
         self.dialogue = Dialogue(
             self.attempt,
-            Driver(),
+            cast(Any, Driver()),
             self.input,
-            self.recorder,
+            cast(Any, self.recorder),
             answered,
             patience=patience,
             limit=self.limit,
