@@ -31,7 +31,7 @@ from jobs_app.answer_checks import (
     replies,
     session_rules,
 )
-from jobs_app.models import Job, JobRequest
+from jobs_app.models import Job, JobAttempt, JobRequest
 from sessions_app import changes
 from sessions_app.models import Session
 from sessions_app.validation import validate_tools
@@ -67,9 +67,10 @@ def deny(request: JobRequest, *, why: str = "", stop: bool = False, by: str | No
     check_words(why)
     if stop and why:
         raise ValidationError("The agent stops without hearing why: leave the words out.")
-    _give(request, {"decision": "stop"} if stop else {"decision": "deny", "why": why}, by)
-    if stop and not steering.interrupt(request.job):
-        queue.cancel(request.job)
+    if stop:
+        _stop(request, by)
+    else:
+        _give(request, {"decision": "deny", "why": why}, by)
 
 
 def reply(request: JobRequest, answers: Mapping[str, Any], *, by: str | None = None) -> None:
@@ -82,6 +83,20 @@ def reply(request: JobRequest, answers: Mapping[str, Any], *, by: str | None = N
 
 
 # --- giving it ------------------------------------------------------------------
+
+
+def _stop(request: JobRequest, by: str | None) -> None:
+    """In one transaction, so that no worker takes a parked job in between. The rows are locked in
+    the order in which the end of an attempt locks them."""
+    with transaction.atomic():
+        open_runs = JobAttempt.objects.open().filter(job_id=request.job_id)
+        is_running = bool(open_runs.select_for_update().values_list("pk"))
+        list(Job.objects.filter(pk=request.job_id).select_for_update().values_list("pk"))
+        _give(request, {"decision": "stop"}, by)
+        if is_running:
+            steering.interrupt(request.job)
+        else:
+            queue.cancel(request.job)
 
 
 def _give(request: JobRequest, answer: dict[str, Any], by: str | None) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 from django.db import connection
 
 from jobs_app.models import Job, JobAttempt, JobRequest, JobStatus
-from sessions_app.models import Session
+from sessions_app.models import Session, SessionMessage
 from sessions_app.storage import among
 
 WINDOW = 100
@@ -62,7 +62,7 @@ SELECT
     EXISTS (
         SELECT 1 FROM job_requests AS request
         WHERE request.job_id = job.id AND request.closed_at IS NULL
-    ) AS is_answered
+    ) AS has_request
 FROM candidate
 CROSS JOIN job_queue AS job ON job.id = candidate.id
 JOIN sessions AS session ON session.id = job.session_id
@@ -118,7 +118,7 @@ SELECT
     EXISTS (
         SELECT 1 FROM job_requests AS request
         WHERE request.job_id = job.id AND request.closed_at IS NULL
-    ) AS is_answered
+    ) AS has_request
 FROM job_queue AS job
 WHERE job.id = ANY (ARRAY (SELECT id FROM oldest UNION SELECT id FROM head))
   AND COALESCE(job.status, '') = 'pending'
@@ -242,8 +242,11 @@ def _sessions(ids: Sequence[str], host: str) -> dict[str, Session]:
 def _facts(job: Job) -> Facts:
     """From what the statements above select beside the rows' own columns."""
     row, known = vars(job), vars(job.session)
+    answered: Sequence[JobRequest] = _answered(job) if row["has_request"] else ()
     last_run = row["last_run"]
     conversation, usage = known["conversation"], known["usage"]
+    if answered:
+        conversation, answered = _asked_in(answered, conversation)
     # Usage that was left by another conversation says nothing about this one.
     previous = _parsed(usage) if usage and known["metered"] == conversation else None
     is_trusted, has_host = bool(known["is_trusted"]), bool(known["has_host"])
@@ -253,7 +256,7 @@ def _facts(job: Job) -> Facts:
         is_trusted,
         has_host,
         previous,
-        answered=_answered(job) if row["is_answered"] else (),
+        answered=answered,
         approvals=row["approvals"] or known["approvals"],
         model=known["model"],
         effort=known["effort"],
@@ -264,6 +267,21 @@ def _facts(job: Job) -> Facts:
 def _answered(job: Job) -> list[JobRequest]:
     requests = JobRequest.objects.undelivered().filter(job=job).order_by("pk")
     return list(requests.select_related("session"))
+
+
+def _asked_in(
+    answered: Sequence[JobRequest], latest: str | None
+) -> tuple[str | None, Sequence[JobRequest]]:
+    """The conversation that asked, which may have said nothing else yet, and its answers; unless
+    the session had to go back to an earlier one since, in which nobody has asked anything."""
+    asked = answered[-1]
+    if asked.provider_session_id in (None, latest):
+        return latest, answered
+    since = SessionMessage.objects.filter(
+        session_id=asked.session_id, provider_session_id=latest, created_at__gt=asked.asked_at
+    )
+    has_gone_back = latest is not None and since.exists()
+    return (latest, ()) if has_gone_back else (asked.provider_session_id, answered)
 
 
 def _jobs(now: datetime, host: str, limit: int) -> list[Job]:

@@ -59,7 +59,7 @@ INTERRUPTED = Verdict(
 TURN_STOPPED = Verdict(Outcome.CANCELLED, "The agent's turn was stopped.")
 PARKED = Verdict(
     Outcome.PARKED,
-    "Nobody answered for a while, so the agent was ended; it goes on after the answer.",
+    "The agent waits for a person, so its process was ended; it goes on after the answer.",
 )
 # Where another worker has the job by now, this is not stored.
 LOST = Verdict(

@@ -65,7 +65,7 @@ def enqueue(
     shown = job_images.checked(images) or None
     try:
         with _images_kept(shown), transaction.atomic():
-            _require_active(session.pk)
+            require_active(session.pk)
             job.pk = new_id_after(_newest_job(session.pk))
             job.save(force_insert=True)
             if approvals or shown:
@@ -148,7 +148,7 @@ def _ask_to_stop(job: Job) -> bool:
 def retry(job: Job) -> bool:
     """Queue a failed or cancelled job again with all its attempts; False if it is neither."""
     with transaction.atomic():
-        _require_active(job.session_id)
+        require_active(job.session_id)
         ended = Job.objects.filter(pk=job.pk, status__in=RETRYABLE)
         changed = ended.update(
             status=JobStatus.PENDING,
@@ -260,7 +260,8 @@ def _newest_job(session_id: str) -> str | None:
     return jobs.values_list("pk", flat=True).first()
 
 
-def _require_active(session_id: str) -> None:
+def require_active(session_id: str) -> None:
+    """ValidationError if the session takes no prompts."""
     state = Session.objects.filter(pk=session_id).values_list("state", flat=True).first()
     if state is None:
         raise ValidationError("This session no longer exists.")

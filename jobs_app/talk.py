@@ -183,10 +183,10 @@ def settle(statuses: Mapping[str, str]) -> None:
     unread.filter(job__in=going_on).update(sent_at=None)
     previous: dict[str, str] = {}
     for steer in unread.filter(job__in=ended).select_related("session", "job").order_by("pk"):
-        job = _prompt_of(steer, previous.get(steer.job_id, steer.job_id))
+        job = prompt_of(steer, previous.get(steer.job_id, steer.job_id))
         if statuses[steer.job_id] == JobStatus.CANCELLED:
             job.status, job.error, job.completed_at = JobStatus.CANCELLED, STOPPED, timezone.now()
-        previous[steer.job_id] = _keep_as_prompt(steer, job)
+        previous[steer.job_id] = keep_as_prompt(steer, job)
 
 
 def _close(which: Q, why: Closed) -> None:
@@ -194,19 +194,28 @@ def _close(which: Q, why: Closed) -> None:
     open_ones.update(closed_at=timezone.now(), closed_why=why)
 
 
-def _prompt_of(steer: JobSteer, previous: str) -> Job:
-    """A job after this one, to be run as its own prompt would be."""
+def prompt_of(steer: JobSteer, previous: str) -> Job:
+    """A job right after that one, not saved yet, to be run as its own prompt would be."""
     told = steer.job
     data = told.data if isinstance(told.data, dict) else {}
     options = {key: data[key] for key in ("model", "allowedTools") if key in data}
     return Job(
-        pk=id_right_after(previous),
+        pk=_free_id_after(previous),
         session_id=steer.session_id,
         data={"prompt": steer.text, "projectPath": steer.session.project_path, **options},
     )
 
 
-def _keep_as_prompt(steer: JobSteer, job: Job) -> str:
+def _free_id_after(previous: str) -> str:
+    """Others that were told to the same job may be prompts by now."""
+    pk = id_right_after(previous)
+    while Job.objects.filter(pk=pk).exists():
+        pk = id_right_after(pk)
+    return pk
+
+
+def keep_as_prompt(steer: JobSteer, job: Job) -> str:
+    """The word stays, and tells which job it is now; returns that one's id."""
     job.save(force_insert=True)
     for own in JobOptions.objects.filter(job=steer.job, approvals__isnull=False):
         JobOptions.objects.create(job=job, approvals=own.approvals)

@@ -60,6 +60,7 @@ class JobRequest(models.Model):
     call_id = models.TextField(null=True, help_text="The call in the conversation that waits.")
     content_data = models.TextField(help_text="The request as it came.")
     call_data = models.TextField(null=True, help_text="The call, where the request only names it.")
+    provider_session_id = models.TextField(null=True, help_text="The conversation that asks.")
     asked_at = models.DateTimeField(default=timezone.now)
     answer = JSONTextField(null=True)
     answered_by = models.TextField(null=True)

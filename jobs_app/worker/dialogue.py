@@ -6,8 +6,7 @@ crash, and no answer is used twice.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Container, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -22,7 +21,7 @@ from jobs_app.agents.base import (
     Withdraw,
     Writing,
 )
-from jobs_app.models import Closed, JobAttempt, JobRequest, JobSteer
+from jobs_app.models import Closed, JobAttempt, JobRequest, JobSteer, RequestKind
 from jobs_app.talk import Asking, Closing, Hearing, Reopening, Talk, Telling
 from jobs_app.worker.drafts import Drafts
 from jobs_app.worker.looking import News
@@ -33,6 +32,10 @@ from sessions_app.validation import printable
 
 NAME_LIMIT = 200
 """Characters of a tool's name or a call's id that are kept beside the request itself."""
+
+
+KINDS_HEARD_AT_THE_END = (RequestKind.PLAN,)
+"""A plan that was approved is carried out without being asked about again."""
 
 
 class Input(Protocol):
@@ -48,8 +51,8 @@ class Input(Protocol):
 
 
 class Dialogue:
-    """Its methods are called in the event loop. `on_wait_over` is called when a person has been
-    asked for `patience` seconds in vain, `on_lost` when the attempt's lease is lost."""
+    """Its methods are called in the event loop. `on_wait_over` is called when nobody has answered
+    for `patience` seconds, `on_lost` when the attempt's lease is lost or nothing can be stored."""
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class Dialogue:
         limit: TimeLimit,
         on_wait_over: Callable[[], None],
         on_lost: Callable[[], None],
+        conversation: Callable[[], str | None],
     ) -> None:
         self._attempt = attempt
         self._driver = driver
@@ -73,6 +77,7 @@ class Dialogue:
         self._limit = limit
         self._on_wait_over = on_wait_over
         self._on_lost = on_lost
+        self._conversation = conversation
         self._open: dict[str, tuple[JobRequest, Asked]] = {}
         self._told: dict[str, JobSteer] = {}
         self._drafts = Drafts(partial(recorder.draft, attempt))
@@ -106,7 +111,7 @@ class Dialogue:
         self._end()
         await asyncio.gather(*self._tasks, return_exceptions=True)  # the recorder has told it
         if is_done:
-            self._close_heard()
+            self._close_heard(KINDS_HEARD_AT_THE_END)
 
     def _end(self) -> None:
         """It is asked and told nothing more, and what it takes back from now on is still open."""
@@ -118,7 +123,6 @@ class Dialogue:
         """From now on nobody waits for a person."""
         self._patience = 0.0
         if self._open:
-            self._stop_waiting()
             self._start_waiting()
 
     def hear(self, news: News) -> None:
@@ -168,10 +172,15 @@ class Dialogue:
         self._limit.pause()
         self._start_waiting()
 
-    def _close_heard(self) -> None:
+    def _close_heard(self, allowed: Container[str] = ()) -> None:
         """An agent that goes on has heard the answers that it was given in words. Until then they
-        are told again after a crash, which does no harm; a call is allowed once."""
-        heard = [each for each in self._decided if each.given["decision"] != "allow"]
+        are told again after a crash, which does no harm; a call is allowed once. What is allowed
+        of these kinds is over, too."""
+        heard = [
+            each
+            for each in self._decided
+            if each.given["decision"] != "allow" or each.kind in allowed
+        ]
         if heard:
             self._decided = [each for each in self._decided if each not in heard]
             self._recorder.note(self._attempt, Closing(heard, Closed.ANSWERED))
@@ -195,6 +204,7 @@ class Dialogue:
             call_id=ask.asked.call_id and printable(ask.asked.call_id, NAME_LIMIT),
             content_data=ask.line,
             call_data=ask.call,
+            provider_session_id=self._conversation(),
         )
 
     def _withdraw(self, id: str) -> None:
@@ -205,9 +215,10 @@ class Dialogue:
         self._go_on_if_answered()
 
     def _start_waiting(self) -> None:
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._patience, self._on_wait_over)
+        """Anew with each request and each answer: somebody is there."""
+        self._stop_waiting()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._patience, self._on_wait_over)
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:
@@ -215,7 +226,9 @@ class Dialogue:
             self._timer = None
 
     def _go_on_if_answered(self) -> None:
-        if not self._open:
+        if self._open:
+            self._start_waiting()
+        else:
             self._limit.go_on()
             self._stop_waiting()
 
@@ -239,11 +252,15 @@ class Dialogue:
 
     async def _store(self, item: Talk) -> bool:
         """Whether it is stored."""
-        with suppress(RecorderStopped):  # the worker ends, and the attempt is rescued
-            if await self._recorder.stored(self._attempt, item):
-                return True
+        try:
+            is_stored = await self._recorder.stored(self._attempt, item)
+        except RecorderStopped:  # the worker ends, and the attempt is rescued
+            return False
+        except Exception:  # the recorder has logged it; an agent must not wait for it for ever
+            is_stored = False
+        if not is_stored:
             self._on_lost()
-        return False
+        return is_stored
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

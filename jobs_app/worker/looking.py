@@ -27,7 +27,7 @@ SELECT
     run.interrupt_requested_at IS NOT NULL,
     EXISTS (
         SELECT 1 FROM job_requests AS request
-        WHERE request.job_id = run.job_id AND request.answered_at IS NOT NULL
+        WHERE request.attempt_id = run.id AND request.answered_at IS NOT NULL
           AND request.closed_at IS NULL
     ) OR EXISTS (
         SELECT 1 FROM job_steers AS steer
@@ -94,8 +94,9 @@ def _words(
     answered: dict[str, list[JobRequest]] = defaultdict(list)
     told: dict[str, list[JobSteer]] = defaultdict(list)
     jobs = dict(JobAttempt.objects.filter(pk__in=attempt_ids).values_list("job_id", "pk"))
-    for request in JobRequest.objects.undelivered().filter(job__in=list(jobs)).order_by("pk"):
-        answered[jobs[request.job_id]].append(request)
+    undelivered = JobRequest.objects.undelivered().filter(attempt__in=list(attempt_ids))
+    for request in undelivered.order_by("pk"):
+        answered[request.attempt_id].append(request)
     unsent = JobSteer.objects.filter(read_at=None, own_job_id=None, sent_at=None)
     for steer in unsent.filter(job__in=list(jobs)).select_related("session").order_by("pk"):
         told[jobs[steer.job_id]].append(steer)

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from jobs_app.agents import AGENTS
 from jobs_app.agents.base import Decision, Driver, Image, Turn
-from jobs_app.claiming import Claim
+from jobs_app.claiming import Claim, Facts
 from jobs_app.models import Approvals, validate_job_data
 from jobs_app.processes.spawning import Spawned, spawn
 from jobs_app.worker.settings import WorkerSettings
@@ -92,11 +92,17 @@ def _turn(claim: Claim, settings: WorkerSettings) -> Turn:
         # A trusted directory may have become a link to one that nobody looked at.
         trusted=facts.is_trusted and os.path.realpath(path) == path,
         private_directory=private_directory(settings, attempt.pk),
-        asks=facts.approvals == Approvals.ASK if facts.approvals else settings.asks,
+        asks=_asks(facts, settings),
         decisions=[Decision(request.asked, request.given) for request in facts.answered],
         # With decisions the prompt is not said again, and neither are its images.
         images=[] if facts.answered else _images(facts.images),
     )
+
+
+def _asks(facts: Facts, settings: WorkerSettings) -> bool:
+    """What was allowed has to be asked about once more to be let through."""
+    is_wanted = facts.approvals == Approvals.ASK if facts.approvals else settings.asks
+    return is_wanted or bool(facts.answered)
 
 
 def _images(named: Sequence[Any]) -> list[Image]:

@@ -86,7 +86,10 @@ class Run:
         """What people have said to this attempt."""
         if news.is_cancelled:
             self.stop(CANCELLED)
-        elif self._dialogue is not None:
+        elif self._dialogue is None:
+            if news.is_interrupted:  # before it has its prompt
+                self.stop(TURN_STOPPED)
+        else:
             self._dialogue.hear(news)
             if news.is_interrupted and not self._is_interrupted:
                 self._is_interrupted = True
@@ -112,6 +115,8 @@ class Run:
             verdict, exit_code = await self._drive()
         except Exception as error:
             await self._abandon_process()
+            if self._dialogue is not None:
+                await self._dialogue.finish(is_done=False)
             verdict, exit_code = self._failed_to_run(error), None
         finally:
             self._limit.pause()
@@ -156,6 +161,7 @@ class Run:
             limit=self._limit,
             on_wait_over=self._park,
             on_lost=lambda: self.stop(LOST),
+            conversation=lambda: self._conversation,
         )
         self._dialogue.begin()
 

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+COMMAND_TOOL = "Bash"
+"""Claude's, which takes a description with each command."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -69,9 +72,12 @@ class Asked:
     def what_runs(self) -> str:
         """The same text for the same call. The description that a model gives with a command says
         nothing about what runs, and is worded anew each time; to other tools it may be all."""
-        aside = {"description"} if "command" in self.input else set()
+        aside = {"description"} if self.tool == COMMAND_TOOL else set()
         input = {key: value for key, value in self.input.items() if key not in aside}
-        return json.dumps([self.kind, self.tool, input], sort_keys=True)
+        questions = [
+            [each.key, each.text, [c.label for c in each.choices]] for each in self.questions
+        ]
+        return json.dumps([self.kind, self.tool, input, questions], sort_keys=True)
 
     def changed(self, input: dict[str, Any]) -> "Asked":
         """The same request about another input."""

@@ -24,6 +24,7 @@ from jobs_app.outcomes import Outcome
 from jobs_app.talk import Asking, Closing, Drafting, Hearing, Reopening, Telling
 from jobs_app.worker.looking import look
 from sessions_app import transcript
+from sessions_app.transcript import NewMessage
 from tests.asked import DATABASE, ask, bash, close, questions
 from tests.leasing import claim, end
 
@@ -485,3 +486,73 @@ def test_a_question_that_was_answered_by_hand_is_told_its_answer(attempt, worker
     [known] = again.facts.answered
     assert known.given["answers"] == {"Which database?": ["SQLite"]}
     assert JobAttempt.objects.count() == 2
+
+
+# --- what a second time brings ------------------------------------------------------------
+
+
+def test_words_that_no_agent_reads_are_prompts_however_often_it_happens(attempt, session, worker):
+    for text in ("One", "Two"):
+        steering.steer(attempt.job, text)
+    end(attempt, Outcome.SUCCEEDED)
+    [second] = claim(worker)
+    steering.steer(second.job, "Three")
+    end(second, Outcome.SUCCEEDED)
+    assert told_prompts(session) == ["Do it", "One", "Two", "Three"]
+
+
+def test_words_that_come_as_the_agent_ends_are_run_as_its_job_was(session, worker):
+    job = queue.enqueue(session, "Do it", model="opus", approvals="deny")
+    Job.objects.enqueue(session, "Later work")
+    end(claim(worker)[0], Outcome.SUCCEEDED)
+    own = steering.steer(job, "Hurry")
+    assert told_prompts(session) == ["Do it", "Hurry", "Later work"]
+    assert (own.model, own.options.approvals) == ("opus", "deny")
+
+
+def test_a_parked_job_that_is_stopped_is_taken_by_no_worker_meanwhile(attempt, worker):
+    request = ask(attempt, bash())
+    end(attempt, Outcome.PARKED)
+    request.deny(stop=True)
+    assert job_of(attempt).status == JobStatus.CANCELLED
+    assert leases.claim(worker) == []
+
+
+def test_two_requests_that_are_both_answered_with_a_stop_interrupt_once(attempt):
+    for request in (ask(attempt, bash("make")), ask(attempt, bash("make all"))):
+        request.deny(stop=True)
+    run = JobAttempt.objects.get()
+    assert run.interrupt_requested_at is not None
+    assert run.cancel_requested_at is None
+
+
+# --- the conversation that asked ------------------------------------------------------------
+
+
+def say(attempt, conversation: str, type: str = "assistant") -> None:
+    said = NewMessage(attempt.session_id, "claude-code", type, "{}", conversation)
+    assert leases.record([Record(attempt, said)], [])
+
+
+def test_the_conversation_that_asked_goes_on_though_it_said_nothing_else(attempt, worker):
+    say(attempt, "old")
+    request = ask(attempt, bash())
+    JobRequest.objects.update(provider_session_id="new")
+    end(attempt, Outcome.PARKED)
+    request.allow()
+    [again] = leases.claim(worker)
+    assert again.facts.conversation == "new"
+    assert [each.pk for each in again.facts.answered] == [request.pk]
+
+
+def test_an_earlier_conversation_that_goes_on_instead_gets_the_prompt_and_no_answers(
+    attempt, worker
+):
+    request = ask(attempt, bash())
+    JobRequest.objects.update(provider_session_id="lost")
+    say(attempt, "old")
+    end(attempt, Outcome.PARKED)
+    request.allow()
+    [again] = leases.claim(worker)
+    assert again.facts.conversation == "old"
+    assert not again.facts.answered

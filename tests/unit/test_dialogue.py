@@ -12,7 +12,7 @@ from jobs_app.worker.dialogue import Dialogue
 from jobs_app.worker.looking import News
 from jobs_app.worker.timelimit import TimeLimit
 from sessions_app.models import Session
-from sessions_app.providers import Asked
+from sessions_app.providers import Asked, Choice, Question
 from tests.asked import bash, claude
 
 
@@ -51,6 +51,7 @@ class Recorder:
         self.items: list[Any] = []
         self.gate = asyncio.Event()
         self.gate.set()
+        self.failure: Exception | None = None
 
     def note(self, attempt, item) -> None:
         self.items.append(item)
@@ -60,6 +61,8 @@ class Recorder:
     async def stored(self, attempt, item) -> bool:
         self.items.append(item)
         await self.gate.wait()
+        if self.failure is not None:
+            raise self.failure
         return True
 
     def kinds(self) -> list[type]:
@@ -72,6 +75,7 @@ class Scene:
         self.attempt = JobAttempt(pk="a", job_id="j", session=session)
         self.input, self.recorder = Input(), Recorder()
         self.waited: list[bool] = []
+        self.lost: list[bool] = []
         self.limit = TimeLimit(3600, lambda: None)
         self.dialogue = Dialogue(
             self.attempt,
@@ -82,7 +86,8 @@ class Scene:
             patience=patience,
             limit=self.limit,
             on_wait_over=lambda: self.waited.append(True),
-            on_lost=lambda: None,
+            on_lost=lambda: self.lost.append(True),
+            conversation=lambda: "c",
         )
         self.dialogue.begin()
 
@@ -239,6 +244,44 @@ def test_nobody_is_waited_for_once_the_worker_is_impatient():
         assert here.waited == [True]
 
     play(scene)
+
+
+def test_a_person_who_answers_one_request_after_another_is_not_given_up():
+    async def scene():
+        here = Scene(patience=0.2)
+        here.ask("make", "r1")
+        here.ask("make all", "r2")
+        for request in here.asked():
+            await asyncio.sleep(0.12)
+            request.answer = {"decision": "allow"}
+            here.hear(request)
+        await asyncio.sleep(0.1)
+        assert here.waited == []
+
+    play(scene)
+
+
+def test_an_agent_whose_answer_cannot_be_stored_is_not_left_waiting():
+    async def scene():
+        here = Scene()
+        here.ask("make")
+        [request] = here.asked()
+        request.answer = {"decision": "allow"}
+        here.recorder.failure = ValueError("no room")
+        here.hear(request)
+        await settle()
+        assert here.lost == [True]
+        assert here.input.said == ["prompt"]
+
+    play(scene)
+
+
+def test_an_answer_to_one_question_is_not_given_to_another():
+    asked = [
+        Asked("0", "question", "Question", questions=[Question("q", text, choices=[Choice("A")])])
+        for text in ("Which database?", "Delete it all?")
+    ]
+    assert asked[0].what_runs != asked[1].what_runs
 
 
 def test_what_the_agent_takes_back_is_closed_unless_it_is_being_ended():

@@ -219,12 +219,14 @@ class CodexDriver:
         return [Withdraw(id)] if self._asked.pop(id, None) is not None else ()
 
     def answer(self, asked: Asked, answer: Mapping[str, Any]) -> Sequence[Effect]:
-        """See Driver. An answer that comes after the request was withdrawn has no effect."""
+        """See Driver. Of an answer that comes after the request was withdrawn only a stop has an
+        effect."""
         request = self._asked.pop(asked.id, None)
+        is_stop = answer["decision"] == "stop"
         if request is None:
-            return ()
+            return self._stop() if is_stop else ()
         response = decisions.response(request, asked, answer)
-        if answer["decision"] == "stop":
+        if is_stop:
             self._is_stopped = True
             return [response, *(self._stop() if asked.kind == "question" else ())]
         # A denial has no place for words, so they go ahead of it.
