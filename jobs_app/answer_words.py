@@ -35,9 +35,13 @@ def fate(request: JobRequest) -> str:
         return CLOSED.get(str(request.closed_why), "")
     if request.closed_at is None:
         return "The agent has not heard it yet."
-    was_heard = request.closed_why == Closed.ANSWERED
-    return "" if was_heard else "The job ended before the agent acted on it."
+    return UNHEARD.get(str(request.closed_why), "")
 
+
+UNHEARD = {
+    Closed.WITHDRAWN.value: "The agent took its request back before it heard the answer.",
+    Closed.RUN_ENDED.value: "The job ended before the agent acted on it.",
+}
 
 CLOSED = {
     Closed.WITHDRAWN.value: "The agent took this back before anybody answered.",

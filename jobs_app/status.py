@@ -16,16 +16,19 @@ from jobs_app.models import (
 )
 
 WAITING_SHOWN = 20
-"""How many of the jobs that wait for a time are shown, the next ones first."""
+"""How many of the jobs that wait for a time are shown, the next ones first; and how many of those
+that wait for a person without a process, the oldest first."""
 
 
 def snapshot() -> dict[str, Any]:
-    """Counts of jobs and of what waits for an answer, running and deferred ones, hosts that prompts
-    wait for, and workers."""
+    """Counts of jobs and of what waits for an answer, running, parked and deferred ones, hosts that
+    prompts wait for, and workers."""
     return {
         "jobs": counts(),
         "unanswered": JobRequest.objects.unanswered().count(),
         "running": _running(),
+        "parked": [_parked(job) for job in parked()[:WAITING_SHOWN]],
+        "parked_in_all": parked().count(),
         "waiting": [_waiting(job) for job in deferred()[:WAITING_SHOWN]],
         "waiting_in_all": deferred().count(),
         "hosts_without_worker": hosts_without_worker(),
@@ -43,6 +46,11 @@ def running() -> Any:
     return JobAttempt.objects.open().titled().defer("raw_usage").order_by("started_at")
 
 
+def parked() -> Any:
+    """Pending jobs whose agents have asked something and are gone until it is answered."""
+    return Job.objects.pending().waiting().titled().select_related("session").order_by("pk")
+
+
 def deferred() -> Any:
     """Pending jobs that wait for a time: after a failure, or at a limit."""
     later = Job.objects.filter(next_retry_at__gt=timezone.now())  # only pending ones have it
@@ -58,10 +66,13 @@ def hosts_without_worker() -> list[str]:
 
 def _running() -> list[dict[str, Any]]:
     alive = set(Worker.objects.alive().values_list("pk", flat=True))
-    return [_run(attempt, attempt.worker_id in alive) for attempt in running()]
+    asking = set(Job.objects.waiting().values_list("pk", flat=True))
+    return [
+        _run(attempt, attempt.worker_id in alive, attempt.job_id in asking) for attempt in running()
+    ]
 
 
-def _run(attempt: JobAttempt, has_worker: bool) -> dict[str, Any]:
+def _run(attempt: JobAttempt, has_worker: bool, waits: bool) -> dict[str, Any]:
     return {
         "job": attempt.job_id,
         "title": attempt.job.title,
@@ -70,8 +81,13 @@ def _run(attempt: JobAttempt, has_worker: bool) -> dict[str, Any]:
         "host": attempt.host,
         "seconds": round(attempt.duration.total_seconds(), 1),
         "stopping": attempt.cancel_requested_at is not None,
+        "waits_for_you": waits,
         "worker_alive": has_worker,
     }
+
+
+def _parked(job: Job) -> dict[str, Any]:
+    return {"job": job.pk, "title": job.title, "session": job.session.name}
 
 
 def _waiting(job: Job) -> dict[str, Any]:

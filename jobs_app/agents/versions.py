@@ -5,8 +5,10 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 Version = tuple[int, ...]
+Answer: TypeAlias = subprocess.CompletedProcess[bytes]
 
 PATIENCE = 10.0
 """Seconds for a tool to answer."""
@@ -17,36 +19,37 @@ TOLD = re.compile(r"(?:[\w-]+ )?(\d+(?:\.\d+)+)")
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A tool's command line, in the environment of its runs. Each question is asked once, and
-    again when the program's file has changed."""
+    """A tool's command line, in the environment of its runs. Each question is asked until the tool
+    answers, and again when the program's file has changed."""
 
     command: Sequence[str]
     environment: Mapping[str, str]
 
-    @property
-    def version(self) -> Version | None:
-        """None where it tells none."""
-        told = TOLD.match(self._ask("--version").stdout.decode(errors="replace"))
+    def ask_version(self) -> Version | None:
+        """None where it tells none, or does not answer."""
+        answer = self._ask("--version")
+        told = TOLD.match(answer.stdout.decode(errors="replace")) if answer else None
         return tuple(map(int, told[1].split("."))) if told else None
 
-    def has(self, subcommand: str) -> bool:
-        return self._ask(subcommand, "--help").returncode == 0
+    def refuses(self, subcommand: str) -> bool:
+        """False also where it does not answer."""
+        answer = self._ask(subcommand, "--help")
+        return answer is not None and answer.returncode != 0
 
-    def _ask(self, *words: str) -> "subprocess.CompletedProcess[bytes]":
+    def _ask(self, *words: str) -> Answer | None:
         question = (*self.command, *words)
         file = os.stat(self.command[0])
         key = (question, file.st_ino, file.st_mtime_ns)
-        if key not in _answers:
-            _answers[key] = _answer(question, self.environment)
-        return _answers[key]
+        if key not in _answers and (answer := _answer(question, self.environment)):
+            _answers[key] = answer
+        return _answers.get(key)
 
 
-_answers: dict[tuple[Sequence[str], int, int], "subprocess.CompletedProcess[bytes]"] = {}
+_answers: dict[tuple[Sequence[str], int, int], Answer] = {}
 
 
-def _answer(
-    question: Sequence[str], environment: Mapping[str, str]
-) -> "subprocess.CompletedProcess[bytes]":
+def _answer(question: Sequence[str], environment: Mapping[str, str]) -> Answer | None:
+    """None where it does not come: the tool may be slow just now, or the host busy."""
     try:
         return subprocess.run(  # noqa: S603 - a list of arguments, no shell
             question,
@@ -57,7 +60,7 @@ def _answer(
             timeout=PATIENCE,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return subprocess.CompletedProcess(question, 1, b"", b"")
+        return None
 
 
 def too_old(tool: str, version: Version | None, needed: Version) -> str:

@@ -8,6 +8,7 @@ from django.core.management.base import OutputWrapper
 from jobs_app import answers
 from jobs_app.answer_checks import check_reply
 from jobs_app.management.requests import answered, chosen, read_input, state
+from jobs_app.management.typed_lines import TypedLines
 from jobs_app.models import Job, JobRequest
 from sessions_app.display.terminal import put, safe, wants_colour
 from sessions_app.display.terminal_requests import render_request
@@ -28,13 +29,14 @@ DENY = ["d WORDS  deny it; the words, if any, are told to the agent", "x        
 NO_ANSWER = [f"/{line}" for line in DENY]
 
 
-class Asking:
+class RequestTerminal:
     """One request at a time, the oldest first. Its methods use the database."""
 
-    def __init__(self, job: Job, stream: OutputWrapper, *, can_answer: bool) -> None:
+    def __init__(self, job: Job, stream: OutputWrapper, typed: TypedLines | None) -> None:
+        """Without `typed` nobody can answer here."""
         self._job = job
         self._stream = stream
-        self._can_answer = can_answer
+        self._typed = typed
         self._request: JobRequest | None = None
         self._is_whole = True
         self._replies: dict[str, list[str]] = {}
@@ -68,6 +70,8 @@ class Asking:
             self._request, self._replies = None, {}
 
     def _show(self, request: JobRequest) -> None:
+        if self._typed is not None:
+            self._typed.drop()  # typed ahead, it is no answer to what nobody has read
         asked = request.asked
         text = render_request(asked, colour=False)
         self._is_whole = len(text) <= SHOWN_LIMIT
@@ -81,7 +85,7 @@ class Asking:
         self._ask_next(asked)
 
     def _offers(self, request: JobRequest, asked: Asked) -> list[str]:
-        if not self._can_answer or _is_secret(asked):
+        if self._typed is None or _is_secret(asked):
             return [f"It waits for answer_request {request.pk}"]
         match asked.kind:
             case "question":
@@ -96,7 +100,7 @@ class Asking:
 
     def _ask_next(self, asked: Asked) -> None:
         """Of several questions, the one that the next line answers."""
-        if self._can_answer and len(asked.questions) > 1 and not _is_secret(asked):
+        if self._typed is not None and len(asked.questions) > 1 and not _is_secret(asked):
             number = len(self._replies) + 1
             self._say(f"  Your answer to question {number} of {len(asked.questions)}:")
 

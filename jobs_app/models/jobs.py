@@ -1,7 +1,7 @@
 """The queue: one row a prompt."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -15,6 +15,9 @@ from sessions_app.fields import CascadeForeignKey, IntegerField, JSONTextField, 
 from sessions_app.ids import new_id
 from sessions_app.models import Session
 from sessions_app.validation import check_keys, validate_model, validate_prompt, validate_tools
+
+if TYPE_CHECKING:
+    from jobs_app.models.talk import JobSteer
 
 MOST_ATTEMPTS = 100
 
@@ -176,7 +179,7 @@ class Job(models.Model):
         self.refresh_from_db()
         return changed
 
-    def steer(self, text: str) -> Any:
+    def steer(self, text: str) -> "JobSteer | Job":
         """Tell the running agent something: see `steering.steer`."""
         from jobs_app import steering
 

@@ -110,20 +110,26 @@ class JobRequest(models.Model):
 
     def allow(self, **choices: Any) -> "JobRequest":
         """Allow it: see `answers.allow`."""
-        return self._answered("allow", choices)
+        from jobs_app import answers
+
+        answers.allow(self, **choices)
+        return self._as_stored()
 
     def deny(self, why: str = "", **choices: Any) -> "JobRequest":
         """Deny it, in words that the agent is told: see `answers.deny`."""
-        return self._answered("deny", {"why": why, **choices})
+        from jobs_app import answers
+
+        answers.deny(self, why=why, **choices)
+        return self._as_stored()
 
     def reply(self, answers: Mapping[str, Any]) -> "JobRequest":
         """Answer its questions: see `answers.reply`."""
-        return self._answered("reply", {"answers": answers})
+        from jobs_app.answers import reply
 
-    def _answered(self, verb: str, choices: Mapping[str, Any]) -> "JobRequest":
-        from jobs_app import answers
+        reply(self, answers)
+        return self._as_stored()
 
-        getattr(answers, verb)(self, **choices)
+    def _as_stored(self) -> "JobRequest":
         self.refresh_from_db()
         return self
 

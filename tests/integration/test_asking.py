@@ -1,12 +1,15 @@
 """What `submit_prompt --wait` asks at the terminal, and what it makes of what is typed."""
 
+import os
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management.base import OutputWrapper
 
 from jobs_app import answers
-from jobs_app.management.asking import Asking
+from jobs_app.management.asking import RequestTerminal
+from jobs_app.management.typed_lines import TypedLines
 from jobs_app.models import Closed, Job, JobRequest
 from jobs_app.who import this_user
 from tests.asked import DATABASE, FEATURES, ask, bash, close, codex, plan, questions
@@ -14,13 +17,16 @@ from tests.leasing import claim
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
+NOBODY_TYPES = os.open(os.devnull, os.O_RDONLY)
+
 
 class Terminal:
     """A person who types, and what they have seen."""
 
     def __init__(self, job: Job, *, can_answer: bool = True) -> None:
         self.screen = StringIO()
-        self.asking = Asking(job, OutputWrapper(self.screen), can_answer=can_answer)
+        typed = TypedLines(NOBODY_TYPES) if can_answer else None
+        self.asking = RequestTerminal(job, OutputWrapper(self.screen), typed)
 
     def look(self) -> str:
         """What is new on the screen."""
@@ -46,8 +52,9 @@ def terminal(attempt):
     return Terminal(attempt.job)
 
 
-def answer() -> dict:
-    return JobRequest.objects.get().given
+def answer() -> Any:
+    """What was answered; None if nothing was."""
+    return JobRequest.objects.get().answer
 
 
 def test_what_would_run_is_shown_literally_with_the_answers_to_it(attempt, terminal):

@@ -11,6 +11,7 @@ from django.utils import timezone
 from jobs_app.models import Job
 from jobs_app.outcomes import Outcome
 from sessions_app.models import Session
+from tests.asked import ask, bash
 from tests.leasing import claim, end
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
@@ -145,6 +146,21 @@ def test_queue_status_tells_counts_runs_waits_and_workers(session, make_session,
     assert "pending 1" in text
     assert f"running  {running.pk}" in text
     assert "At the limit." in text
+
+
+@pytest.mark.parametrize("is_parked", [False, True])
+def test_queue_status_tells_which_jobs_wait_for_a_person(session, worker, is_parked):
+    job = Job.objects.enqueue(session, "Do it")
+    (attempt,) = claim(worker)
+    ask(attempt, bash())
+    if is_parked:
+        end(attempt, Outcome.PARKED)
+    found = json.loads(run("queue_status", "--json"))
+    assert [row["job"] for row in found["parked"]] == [job.pk] * is_parked
+    assert [row["waits_for_you"] for row in found["running"]] == [True] * (not is_parked)
+    text = run("queue_status")
+    assert f"waits for you  {job.pk}" in text
+    assert "running  " not in text
 
 
 def test_queue_status_says_when_no_worker_runs_and_hides_control_characters(session):

@@ -261,6 +261,14 @@ def test_who_follows_is_told_of_an_answer_that_came_later(attempt):
     assert out.getvalue().count("- anna allowed this once.") == 1
 
 
+def test_of_an_answer_that_came_too_late_it_is_told_why_the_agent_has_not_heard_it(attempt):
+    request = ask(attempt, bash())
+    answers.allow(request, by="anna")
+    close(request, Closed.WITHDRAWN)
+    told = "anna allowed this once. The agent took its request back before it heard the answer."
+    assert told in run("list_requests", request.pk)
+
+
 # --- the other commands ------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """`submit_prompt --wait` in a real terminal, while an agent asks something."""
 
+import json
 import os
 import pty
 import re
@@ -23,7 +24,8 @@ from tests.leasing import claim
 worker = new_worker("test", concurrency=4)
 worker.save()
 [attempt] = claim(worker)
-print(ask(attempt, sys.stdin.read()).pk)
+for line in sys.stdin:
+    print(ask(attempt, line).pk)
 """
 
 
@@ -48,9 +50,10 @@ def waiting(site, session: str):
         os.close(primary)
 
 
-def ask(site, line: str) -> str:
+def ask(site, *lines: str) -> str:
     """Another process claims the job as a worker does, and asks."""
-    asked = site.manage("shell", "--verbosity=0", "--command", ASK, stdin=line.encode())
+    typed = "\n".join(lines).encode()
+    asked = site.manage("shell", "--verbosity=0", "--command", ASK, stdin=typed)
     return asked.stdout.strip()
 
 
@@ -68,6 +71,21 @@ def test_what_is_asked_is_answered_where_one_waits_for_it(site, session):
         read_until(terminal, "allowed this once")
     [row] = site.rows("SELECT id, answer FROM job_requests")
     assert (row["id"], row["answer"]) == (request, '{"decision": "allow"}')
+
+
+def test_what_was_typed_before_a_request_was_shown_does_not_answer_it(site, session):
+    with waiting(site, session) as (process, terminal, _):
+        ask(site, bash("make one"), bash("make two"))
+        read_until(terminal, "deny and stop it")
+        os.write(terminal, b"a\na\na")
+        read_until(terminal, "deny and stop it")
+        os.write(terminal, b"d Stop.\n")
+        read_until(terminal, "denied this")
+    rows = site.rows("SELECT answer FROM job_requests ORDER BY id")
+    assert [json.loads(row["answer"]) for row in rows] == [
+        {"decision": "allow"},
+        {"decision": "deny", "why": "Stop."},
+    ]
 
 
 def test_an_answer_from_elsewhere_is_seen_at_once(site, session):

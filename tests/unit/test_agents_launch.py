@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from jobs_app.agents import AGENTS, find
+from jobs_app.agents import AGENTS, find, versions
 from jobs_app.agents.base import CloseInput, Decision, Effect, Image, Launch, Send, Turn
 from jobs_app.agents.instructions import LIMIT
 from jobs_app.processes.spawning import Command
@@ -204,6 +204,35 @@ def test_a_codex_too_old_to_be_talked_to_runs_one_way_and_says_so(script, tmp_pa
     ):
         old.driver.observe(event, "")
     assert "install 0.169.0 or newer" in (old.driver.verdict(0, "").note or "")
+
+
+def test_a_codex_too_old_to_be_talked_to_gets_the_effort_and_takes_no_images(tmp_path, settings):
+    settings.POKECODE_CODEX_COMMAND = [str(_program(tmp_path / "codex", f"{OLD_CODEX[0]}\n"))]
+    old = AGENTS["codex-cli"].launch(Turn("attempt", "Do it", "/nowhere", effort="high"))
+    assert '--config=model_reasoning_effort="high"' in old.command.argv
+    turn = Turn("attempt", "Look", "/nowhere", images=[Image("/nowhere/a.png", "image/png")])
+    with pytest.raises(ValidationError, match=r"too old for images: install 0\.169\.0 or newer"):
+        AGENTS["codex-cli"].launch(turn)
+
+
+@pytest.mark.parametrize(
+    ("provider", "setting", "old", "talks"),
+    [
+        ("claude-code", "POKECODE_CLAUDE_COMMAND", "2.1.218", "--input-format=stream-json"),
+        ("codex-cli", "POKECODE_CODEX_COMMAND", "codex-cli 0.168.9", "app-server"),
+    ],
+)
+def test_a_tool_that_did_not_answer_counts_as_new_and_is_asked_again(
+    provider, setting, old, talks, tmp_path, settings, monkeypatch
+):
+    program = _program(tmp_path / "tool", f"[ -e {tmp_path}/slow ] && exec sleep 60\necho {old}\n")
+    setattr(settings, setting, [str(program)])
+    monkeypatch.setattr(versions, "PATIENCE", 0.2)
+    (tmp_path / "slow").touch()
+    assert talks in AGENTS[provider].launch(Turn("a", "Do it", "/nowhere")).command.argv
+    (tmp_path / "slow").unlink()
+    monkeypatch.setattr(versions, "PATIENCE", 30)
+    assert talks not in AGENTS[provider].launch(Turn("a", "Do it", "/nowhere")).command.argv
 
 
 @pytest.mark.parametrize("told", ["codex-cli 0.169.0", "codex-cli 1.0.0-alpha.2", ""])

@@ -56,7 +56,7 @@ class ClaudeAgent:
         """See Agent."""
         checked(turn)
         words = resolved(self.command())
-        version = Installed(words, environment(turn.attempt_id, {})).version
+        version = Installed(words, environment(turn.attempt_id, {})).ask_version()
         if version is not None and version < NEEDED:
             return self._one_way(turn, words, version)
         return self._talking(turn, words)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
 from jobs_app.agents import instructions
 from jobs_app.agents.answering import resumed_prompt
@@ -14,7 +15,7 @@ from jobs_app.agents.codex.judge import NAME, CodexObserver
 from jobs_app.agents.codex.talk import CodexDriver
 from jobs_app.agents.environment import environment, native_codex, resolved
 from jobs_app.agents.untrusted_git import without_programs
-from jobs_app.agents.versions import Installed, too_old
+from jobs_app.agents.versions import Installed, dotted, too_old
 from jobs_app.processes.spawning import Command
 
 OPTIONS = (
@@ -70,11 +71,17 @@ class CodexAgent:
         return own if turn.trusted else without_programs(own, turn.project_path)
 
     def _one_way(self, turn: Turn) -> list[str]:
+        if turn.images:
+            raise ValidationError(
+                f"{NAME} on this host is too old for images: install {dotted(NEEDED)} or newer."
+            )
         # The sandbox is not remembered by a conversation, and must come before `resume`.
         options = ["exec", "--json", "--skip-git-repo-check", *OPTIONS]
         options += [f"--sandbox={settings.POKECODE_CODEX_SANDBOX}", _trust_option(turn)]
         if turn.model:
             options.append(f"--model={turn.model}")
+        if turn.effort:
+            options.append(f"--config=model_reasoning_effort={_toml(turn.effort)}")
         if turn.resume:
             options += ["resume", turn.resume]
         return [*options, "-"]
@@ -90,8 +97,8 @@ class CodexAgent:
 
 
 def _why_one_way(installed: Installed) -> str | None:
-    version = installed.version
-    is_old = version < NEEDED if version else not installed.has("app-server")
+    version = installed.ask_version()
+    is_old = version < NEEDED if version else installed.refuses("app-server")
     return too_old(NAME, version, NEEDED) if is_old else None
 
 

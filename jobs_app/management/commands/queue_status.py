@@ -56,10 +56,13 @@ def _lines(found: dict[str, Any]) -> list[str]:
         what = "request waits" if count == 1 else "requests wait"
         lines.append(f"{count} {what} for an answer: see list_requests")
     for run in found["running"]:
-        state = "stopping" if run["stopping"] else "running"
         where = run["host"] if run["worker_alive"] else f"{run['host']}, whose worker is gone"
         what = f"{run['session']}: {run['title']}"
-        lines.append(f"{state}  {run['job']}  {run['seconds']:.0f} s on {where}  {what}")
+        lines.append(f"{_state(run)}  {run['job']}  {run['seconds']:.0f} s on {where}  {what}")
+    for job in found["parked"]:
+        lines.append(f"waits for you  {job['job']}  {job['session']}: {job['title']}")
+    if more := found["parked_in_all"] - len(found["parked"]):
+        lines.append(f"waits for you  {more} more")
     for job in found["waiting"]:
         until = datetime.fromisoformat(job["until"])
         lines.append(
@@ -78,6 +81,12 @@ def _lines(found: dict[str, Any]) -> list[str]:
     if not found["workers"]:
         lines.append("no worker is running: start one with process_jobs or up")
     return lines
+
+
+def _state(run: dict[str, Any]) -> str:
+    if run["stopping"]:
+        return "stopping"
+    return "waits for you" if run["waits_for_you"] else "running"
 
 
 def _without_clocks(found: dict[str, Any]) -> str:

@@ -1,14 +1,13 @@
 import asyncio
 import sys
 from argparse import ArgumentParser
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.core.management.base import BaseCommand, CommandError
 
-from jobs_app.management.asking import Asking
-from jobs_app.management.typed_lines import typed_lines
+from jobs_app.management.asking import RequestTerminal
+from jobs_app.management.typed_lines import TypedLines
 from jobs_app.models import Approvals, Job, JobStatus, Worker
 from sessions_app.display.following import follow
 from sessions_app.display.terminal import TranscriptPrinter, safe
@@ -95,20 +94,17 @@ class Command(BaseCommand):
     async def _follow(self, job: Job) -> None:
         can_answer = sys.stdin.isatty() and self.stdout.isatty()
         stream = self.stdout if can_answer else self.stderr
-        asking = Asking(job, stream, can_answer=can_answer)
+        typed = TypedLines(sys.stdin.fileno()) if can_answer else None
+        terminal = RequestTerminal(job, stream, typed)
         printer = TranscriptPrinter(self.stdout, job.session)
-        async with _typed(asking) if can_answer else nullcontext():
+        async with typed.taken_by(terminal.take) if typed else nullcontext():
             await follow(
                 job.session,
                 printer.show,
                 cursor=job.pk,
                 until=lambda: _has_ended(job),
-                then=asking.look,
+                then=terminal.look,
             )
-
-
-def _typed(asking: Asking) -> AbstractAsyncContextManager[None]:
-    return typed_lines(sys.stdin.fileno(), sync_to_async(asking.take))
 
 
 def _has_ended(job: Job) -> bool:
