@@ -6,6 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+ACCEPT_EDITS = "acceptEdits"
+ASK_FOR_EDITS = "default"
+MODES = (ACCEPT_EDITS, ASK_FOR_EDITS)
+"""How the edits of an approved plan may go on: without asking for each, or asking (Claude)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
