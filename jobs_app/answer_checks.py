@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from sessions_app.providers import Asked, Question
+from sessions_app.providers.asked import MODES
 from sessions_app.providers.requested import is_whole
 from sessions_app.validation import printable, validate_text
 
@@ -15,9 +16,6 @@ WORDS_LIMIT = 100_000
 
 INPUT_LIMIT = 1024 * 1024
 """Bytes of a changed input, as JSON."""
-
-MODES = ("acceptEdits", "default")
-"""How a plan's edits may go on: without asking for each, or asking."""
 
 
 def check_allowable(asked: Asked) -> None:

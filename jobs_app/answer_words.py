@@ -3,6 +3,7 @@
 from typing import Any
 
 from jobs_app.models import Closed, JobRequest
+from sessions_app.providers.asked import ACCEPT_EDITS, ASK_FOR_EDITS
 
 
 def done(kind: str, given: dict[str, Any]) -> str:
@@ -10,8 +11,8 @@ def done(kind: str, given: dict[str, Any]) -> str:
     match given.get("decision"), kind:
         case "allow", "plan":
             mode = {
-                "acceptEdits": ", and edits are accepted",
-                "default": ", and asks for each edit",
+                ACCEPT_EDITS: ", and edits are accepted",
+                ASK_FOR_EDITS: ", and asks for each edit",
             }
             return f"approved the plan{mode.get(str(given.get('mode')), '')}"
         case "allow", _:

@@ -10,7 +10,7 @@ An answer is kept as `{"decision": …}` with, where they apply:
     stop            denied, and the agent's turn ends
     reply   answers question -> list of what was chosen or typed
 
-From outside: `allow`, `deny` and `reply`. Who may is for pages to ask (`ANSWER_REQUEST`); `by` is
+From outside: `allow`, `deny` and `reply`. Who may is for pages to ask (`may_answer`); `by` is
 the name of who does, None for the person at the shell. ValidationError says in a sentence what
 is wrong with an answer, or that it comes too late.
 """
@@ -18,6 +18,7 @@ is wrong with an answer, or that it comes too late.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser, PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
@@ -38,6 +39,10 @@ from sessions_app.validation import validate_tools
 
 ANSWER_REQUEST = "jobs_app.answer_request"
 """The permission that each of these needs."""
+
+
+def may_answer(user: PermissionsMixin | AnonymousUser) -> bool:
+    return user.has_perm(ANSWER_REQUEST)
 
 
 def allow(

@@ -1,6 +1,10 @@
 """Requests where many are listed: a line about each, however long they are."""
 
-from django.db.models import QuerySet
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Case, F, QuerySet, When
 from django.db.models.functions import Coalesce, Length
 
 from jobs_app.models import JobRequest
@@ -12,14 +16,36 @@ READ_LIMIT = 300_000
 """Characters of the longest request that is read for a line about it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A request and the characters that it holds; beyond `READ_LIMIT` these are not loaded."""
+
+    request: JobRequest
+    size: int
+
+    @property
+    def gist(self) -> str:
+        """What is asked, in a line that shows whatever hides."""
+        row = self.request
+        if self.size > READ_LIMIT:
+            return short_line(f"{row.tool}: {self.size:,} characters", LINE_LIMIT)
+        return short_line(requested.gist(row.asked), LINE_LIMIT)
+
+
 def with_sizes(rows: "QuerySet[JobRequest]") -> "QuerySet[JobRequest]":
-    """With the characters that they hold, and without these: it can be megabytes."""
+    """For `sized`, in one query: a text of megabytes is counted, and left where it is."""
     size = Length("content_data") + Coalesce(Length("call_data"), 0)
-    return rows.select_related("session").annotate(size=size).defer("content_data", "call_data")
+    counted = rows.select_related("session").annotate(size=size)
+    short = {
+        f"short_{name}": Case(When(size__lte=READ_LIMIT, then=F(name)))
+        for name in ("content_data", "call_data")
+    }
+    return counted.annotate(**short).defer("content_data", "call_data")
 
 
-def gist(row: JobRequest) -> str:
-    """What one of those `with_sizes` asks, in a line that shows whatever hides."""
-    size: int = row.size  # type: ignore[attr-defined]
-    told = requested.gist(row.asked) if size <= READ_LIMIT else f"{row.tool}: {size:,} characters"
-    return short_line(told, LINE_LIMIT)
+def sized(rows: Iterable[Any]) -> Iterator[Sized]:
+    """Those `with_sizes`, short ones whole."""
+    for row in rows:
+        if row.size <= READ_LIMIT:
+            row.content_data, row.call_data = row.short_content_data, row.short_call_data
+        yield Sized(row, row.size)

@@ -13,6 +13,7 @@ from jobs_app import answers
 from jobs_app.models import JobRequest
 from sessions_app.admin.forms import LongTextField
 from sessions_app.providers import Asked, Question
+from sessions_app.providers.asked import ACCEPT_EDITS, ASK_FOR_EDITS
 from sessions_app.visible import visible
 
 DECISIONS = {
@@ -104,9 +105,9 @@ class AnswerForm(forms.Form):
             case "allow changed":
                 answers.allow(request, input=self._changed(), by=by)
             case "approve":
-                answers.allow(request, mode="default", by=by)
+                answers.allow(request, mode=ASK_FOR_EDITS, by=by)
             case "approve edits":
-                answers.allow(request, mode="acceptEdits", by=by)
+                answers.allow(request, mode=ACCEPT_EDITS, by=by)
             case "deny":
                 answers.deny(request, why=why, by=by)
             case "stop":

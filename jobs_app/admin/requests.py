@@ -14,9 +14,10 @@ from django.utils.safestring import SafeString
 from jobs_app import answers
 from jobs_app.admin.html import status
 from jobs_app.answer_words import done, fate
-from jobs_app.answers import ANSWER_REQUEST
-from jobs_app.gists import gist, with_sizes
+from jobs_app.answers import may_answer
+from jobs_app.gists import sized, with_sizes
 from jobs_app.models import Job, JobAttempt, JobDraft, JobRequest, JobSteer
+from jobs_app.models.talk import UNANSWERED
 from sessions_app.admin.base import (
     BaseAdmin,
     ReadOnlyMixin,
@@ -30,10 +31,6 @@ from sessions_app.display.html import EMPTY, clip, isolated, link, long_text, wh
 DENIED = "Denied from the list."
 
 
-def may_answer(request: HttpRequest) -> bool:
-    return request.user.has_perm(ANSWER_REQUEST)
-
-
 class OpenFilter(admin.SimpleListFilter):
     title = "state"
     parameter_name = "open"
@@ -42,12 +39,11 @@ class OpenFilter(admin.SimpleListFilter):
         return [("yes", "waits for an answer"), ("no", "answered or closed")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        waiting = {"answered_at": None, "closed_at": None}
         match self.value():
             case "yes":
-                return queryset.filter(**waiting)
+                return queryset.filter(UNANSWERED)
             case "no":
-                return queryset.exclude(**waiting)
+                return queryset.exclude(UNANSWERED)
         return queryset
 
 
@@ -90,10 +86,10 @@ class RequestAdmin(TalkAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Who is to answer has to see what is asked.
-        return super().has_view_permission(request, obj) or may_answer(request)
+        return super().has_view_permission(request, obj) or may_answer(request.user)
 
     def has_answer_permission(self, request: HttpRequest) -> bool:
-        return may_answer(request)
+        return may_answer(request.user)
 
     @admin.action(permissions=["answer"], description="Deny selected requests")
     def deny_selected(self, request: HttpRequest, queryset: QuerySet[JobRequest]) -> None:
@@ -115,7 +111,8 @@ class RequestAdmin(TalkAdmin):
 
     @admin.display(description="what")
     def what(self, row: JobRequest) -> str:
-        return isolated(gist(row))
+        [found] = sized([row])
+        return isolated(found.gist)
 
     @admin.display(description="state")
     def state(self, row: JobRequest) -> str:

@@ -13,6 +13,7 @@ from jobs_app.models import Job, JobRequest
 from sessions_app.display.terminal import put, safe, wants_colour
 from sessions_app.display.terminal_requests import render_request
 from sessions_app.providers import Asked, Question
+from sessions_app.providers.asked import ACCEPT_EDITS, ASK_FOR_EDITS
 from sessions_app.validation import sentences
 
 SHOWN_LIMIT = 20_000
@@ -121,7 +122,7 @@ class RequestTerminal:
             case "x", _ if not rest:
                 answers.deny(request, stop=True)
             case (("a" | "e"), "plan") if self._is_whole and not rest:
-                answers.allow(request, mode="acceptEdits" if word == "e" else "default")
+                answers.allow(request, mode=ACCEPT_EDITS if word == "e" else ASK_FOR_EDITS)
             case (("a" | "s"), "permission") if self._is_whole and not rest:
                 answers.allow(request, for_session=word == "s")
             case "e", "permission" if self._is_whole:

@@ -17,6 +17,8 @@ class Fates:
 
     def __init__(self) -> None:
         self._open: list[str] = []
+        self._read: set[str] = set()
+        self._by_key: dict[str, str] = {}
 
     def told(self, message: SessionMessage, shapes: Iterable[Shape]) -> Iterator[Shape]:
         """The message's shapes, and after each request who has answered it how; where nobody had,
@@ -25,13 +27,12 @@ class Fates:
         for shape in shapes:
             yield shape
             if isinstance(shape, Request):
-                yield from map(self._note, _rows(message, shape.key))
+                yield from map(self._note, self._rows(message, shape.key))
 
     def _answered_since(self) -> Iterator[Shape]:
         if not self._open:
             return
-        rows = JobRequest.objects.filter(pk__in=self._open).order_by("pk")
-        ended = [row for row in rows if not row.is_open]
+        ended = [row for row in _without_texts(self._open) if not row.is_open]
         for row in ended:
             self._open.remove(row.pk)
             yield self._note(row)
@@ -41,8 +42,22 @@ class Fates:
             self._open.append(row.pk)
         return Notice(state(row))
 
+    def _rows(self, message: SessionMessage, key: str) -> Iterable[JobRequest]:
+        if key not in self._by_key:
+            self._read_those_around(message)
+        return _without_texts([self._by_key[key]]) if key in self._by_key else []
 
-def _rows(message: SessionMessage, key: str) -> list[JobRequest]:
-    period = (message.created_at - SLACK, message.created_at + SLACK)
-    rows = JobRequest.objects.filter(session=message.session_id, asked_at__range=period)
-    return [row for row in rows.select_related("session") if row.asked.key == key][:1]
+    def _read_those_around(self, message: SessionMessage) -> None:
+        """Each is read once: it may be megabytes."""
+        period = (message.created_at - SLACK, message.created_at + SLACK)
+        rows = JobRequest.objects.filter(session=message.session_id, asked_at__range=period)
+        new = set(rows.values_list("pk", flat=True)) - self._read
+        self._read |= new
+        found = JobRequest.objects.filter(pk__in=new).select_related("session").order_by("pk")
+        for row in found.iterator(1):
+            self._by_key.setdefault(row.asked.key, row.pk)
+
+
+def _without_texts(pks: list[str]) -> Iterable[JobRequest]:
+    rows = JobRequest.objects.filter(pk__in=pks).order_by("pk")
+    return rows.defer("content_data", "call_data")

@@ -34,10 +34,13 @@ class Closed(models.TextChoices):
     RUN_ENDED = "run ended", "the job ended"
 
 
+UNANSWERED = Q(answered_at=None, closed_at=None)
+
+
 class RequestQuerySet(models.QuerySet["JobRequest"]):
     def unanswered(self) -> "RequestQuerySet":
         """What waits for a person."""
-        return self.filter(answered_at=None, closed_at=None)
+        return self.filter(UNANSWERED)
 
     def undelivered(self) -> "RequestQuerySet":
         """Answered, and the agent has not been given the answer yet."""

@@ -21,7 +21,7 @@ from jobs_app import leases
 from jobs_app.leases import Ending, Record, Start
 from jobs_app.models import JobAttempt
 from jobs_app.processes.backlog import Backlog
-from jobs_app.talk import Drafting, Talk
+from jobs_app.talk import Asking, Drafting, Talk
 from jobs_app.worker.database import DatabaseThread
 from sessions_app.transcript import NewMessage
 
@@ -179,7 +179,12 @@ class RecordForm:
         self._numbered = 0
 
     def size(self, record: Record) -> int:
-        return len(record.item.content) if isinstance(record.item, NewMessage) else 0
+        match record.item:
+            case NewMessage(content=content):
+                return len(content)
+            case Asking(request):
+                return len(request.content_data) + len(request.call_data or "")
+        return 0
 
     def write(self, record: Record) -> bytes:
         if isinstance(record.item, NewMessage):

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from jobs_app.admin.answer_form import AnswerForm
 from jobs_app.answer_words import done, fate
-from jobs_app.gists import READ_LIMIT, gist
+from jobs_app.gists import READ_LIMIT, Sized
 from jobs_app.models import JobRequest
 from sessions_app.display.confined import Budget, render
 from sessions_app.providers import Asked, requested
@@ -56,11 +56,15 @@ class Shown:
 class Card:
     """One request, for one person. `room` is how many characters of it may be shown."""
 
-    request: JobRequest
+    sized: Sized
     may_answer: bool
     room: int = SHOWN_ON_CARD
     form: AnswerForm | None = None
     budget: Budget = field(default_factory=Budget)
+
+    @property
+    def request(self) -> JobRequest:
+        return self.sized.request
 
     @property
     def id(self) -> str:
@@ -77,7 +81,7 @@ class Card:
     @property
     def size(self) -> int:
         """Characters of the request as it came."""
-        return int(self.request.size)  # type: ignore[attr-defined]
+        return self.sized.size
 
     @property
     def fits(self) -> bool:
@@ -119,7 +123,7 @@ class Card:
 
     @property
     def gist(self) -> str:
-        return gist(self.request)
+        return self.sized.gist
 
     @property
     def parts(self) -> list[Shown]:
@@ -155,7 +159,7 @@ class Card:
         """What "for this session" would allow, literally; None where that is not offered. Codex
         names no rules: it keeps count of what was allowed itself."""
         asked = self.asked
-        if not asked.may_allow_session or (asked.may_change and not asked.rules):
+        if not asked.may_allow_session:
             return None
         with suppress(ValidationError):
             validate_tools(list(asked.rules))

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-from jobs_app.answers import ANSWER_REQUEST
-from jobs_app.gists import gist, with_sizes
+from jobs_app.answers import may_answer
+from jobs_app.gists import sized, with_sizes
 from jobs_app.models import JobRequest
 from sessions_app.display.html import page_url
 from sessions_app.models import Session
@@ -21,10 +20,6 @@ NOTIFIED = {
     "question": "The agent has a question.",
     "plan": "The agent has made a plan.",
 }
-
-
-def may_answer(request: HttpRequest) -> bool:
-    return request.user.has_perm(ANSWER_REQUEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +44,11 @@ class Inbox:
     def is_mine(self) -> bool:
         """Whether this person is one who answers."""
         user = self._request.user
-        return may_answer(self._request) and user.has_perm("sessions_app.view_session")
+        return may_answer(user) and user.has_perm("sessions_app.view_session")
 
     @cached_property
     def _counted(self) -> int:
-        return unanswered()[: COUNT_LIMIT + 1].count() if self.is_mine else 0
+        return JobRequest.objects.unanswered()[: COUNT_LIMIT + 1].count() if self.is_mine else 0
 
     @property
     def count(self) -> str:
@@ -63,8 +58,10 @@ class Inbox:
 
     @cached_property
     def waiting(self) -> list[Waiting]:
-        rows = with_sizes(unanswered()).order_by("pk")[:WAITING_SHOWN] if self.is_mine else []
-        return [Waiting(row, gist(row)) for row in rows]
+        if not self.is_mine:
+            return []
+        rows = with_sizes(JobRequest.objects.unanswered()).order_by("pk")
+        return [Waiting(each.request, each.gist) for each in sized(rows[:WAITING_SHOWN])]
 
     @property
     def more(self) -> int:
@@ -73,7 +70,8 @@ class Inbox:
     def newest(self) -> list[dict[str, str]]:
         """For notifications, which hold nothing that an agent has written."""
         told = "kind", "session_id", "session__name"
-        rows = unanswered().select_related("session").only(*told).order_by("-pk")
+        waiting = JobRequest.objects.unanswered().select_related("session")
+        rows = waiting.only(*told).order_by("-pk")
         return [_notification(row) for row in rows[:NOTIFIED_AT_ONCE]] if self.is_mine else []
 
 
@@ -84,7 +82,3 @@ def _notification(row: JobRequest) -> dict[str, str]:
         "text": NOTIFIED.get(row.kind, "The agent asks something."),
         "url": Waiting(row, "").url,
     }
-
-
-def unanswered() -> "QuerySet[JobRequest]":
-    return JobRequest.objects.unanswered()

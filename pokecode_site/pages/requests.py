@@ -7,13 +7,13 @@ from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 
 from jobs_app.admin.answer_form import AnswerForm
 from jobs_app.answer_words import done
-from jobs_app.gists import with_sizes
+from jobs_app.answers import may_answer
+from jobs_app.gists import Sized, sized, with_sizes
 from jobs_app.models import JobRequest
 from pokecode_site.pages.cards import (
     SHOWN_ON_CARD,
@@ -21,7 +21,7 @@ from pokecode_site.pages.cards import (
     Card,
     state,
 )
-from pokecode_site.pages.inbox import WAITING_SHOWN, may_answer
+from pokecode_site.pages.inbox import WAITING_SHOWN
 from sessions_app.admin.base import log_changes, may_read_messages
 from sessions_app.display.conversation import Entry
 from sessions_app.models import Session
@@ -40,11 +40,11 @@ SLACK = timedelta(minutes=5)
 
 def may_see(request: HttpRequest) -> bool:
     """Who is to answer has to see what is asked."""
-    return may_answer(request) or may_read_messages(request)
+    return may_answer(request.user) or may_read_messages(request)
 
 
-def card(request: HttpRequest, found: JobRequest, **options: Any) -> Card:
-    return Card(found, may_answer(request), **options)
+def card(request: HttpRequest, found: Sized, **options: Any) -> Card:
+    return Card(found, may_answer(request.user), **options)
 
 
 @dataclass
@@ -67,33 +67,33 @@ def cards_of(
     if not may_see(request):
         return Cards({}, [])
     asking = [entry for entry in entries if entry.kind == "request"]
-    found = {row.pk: row for row in _beside(session, asking)}
-    found |= {row.pk: row for row in _waiting(session)}
+    found = {each.request.pk: each for each in _beside(session, asking)}
+    found |= {each.request.pk: each for each in _waiting(session)}
     keys = {entry.shape.key for entry in asking if isinstance(entry.shape, Request)}
     by_key, others, left = {}, [], SHOWN_IN_CONVERSATION
-    for row in sorted(found.values(), key=lambda row: row.pk):
-        one = card(request, row, room=min(SHOWN_ON_CARD, left))
-        left -= row.size if one.fits else 0  # type: ignore[attr-defined]
-        one.form = form if form is not None and form.request.pk == row.pk else None
+    for pk in sorted(found):
+        one = card(request, found[pk], room=min(SHOWN_ON_CARD, left))
+        left -= one.size if one.fits else 0
+        one.form = form if form is not None and form.request.pk == pk else None
         if one.key in keys:
             by_key[one.key] = one
-        elif row.closed_at is None:
+        elif one.request.closed_at is None:
             others.append(one)
     return Cards(by_key, others)
 
 
-def _beside(session: Session, asking: list[Entry]) -> "Iterable[JobRequest]":
+def _beside(session: Session, asking: list[Entry]) -> Iterable[Sized]:
     if not asking:
         return []
     times = [entry.at for entry in asking]
     period = (min(times) - SLACK, max(times) + SLACK)
     rows = JobRequest.objects.filter(session=session, asked_at__range=period)
-    return with_sizes(rows).order_by("-pk")[:RECENT]
+    return sized(with_sizes(rows).order_by("-pk")[:RECENT])
 
 
-def _waiting(session: Session) -> "QuerySet[JobRequest]":
+def _waiting(session: Session) -> Iterable[Sized]:
     rows = JobRequest.objects.filter(session=session, closed_at=None)
-    return with_sizes(rows).order_by("pk")[:WAITING_SHOWN]
+    return sized(with_sizes(rows).order_by("pk")[:WAITING_SHOWN])
 
 
 def states(request: HttpRequest, session: Session) -> dict[str, str]:
@@ -102,7 +102,7 @@ def states(request: HttpRequest, session: Session) -> dict[str, str]:
         return {}
     rows = JobRequest.objects.filter(session=session).order_by("-pk")
     found = rows.only("answered_at", "closed_at", "closed_why")[:RECENT]
-    return {row.pk: state(row, may_answer(request)) for row in found}
+    return {row.pk: state(row, may_answer(request.user)) for row in found}
 
 
 def cards_html(request: HttpRequest, session: Session, pks: list[str]) -> list[str]:
@@ -110,7 +110,7 @@ def cards_html(request: HttpRequest, session: Session, pks: list[str]) -> list[s
     if not pks:
         return []
     rows = with_sizes(JobRequest.objects.filter(session=session, pk__in=pks[:WAITING_SHOWN]))
-    return [card(request, row).html(request) for row in rows.order_by("pk")]
+    return [card(request, each).html(request) for each in sized(rows.order_by("pk"))]
 
 
 def waiting_jobs(session: Session) -> set[str]:
@@ -122,20 +122,25 @@ def waiting_jobs(session: Session) -> set[str]:
 # --- one request ------------------------------------------------------------------------
 
 
-def find(request: HttpRequest, session: Session, pk: str) -> JobRequest:
+def find(request: HttpRequest, session: Session, pk: str) -> Sized:
     if not may_see(request):
         raise PermissionDenied
-    return get_object_or_404(with_sizes(JobRequest.objects.filter(session=session)), pk=pk)
+    found = _now(pk, session=session)
+    if found is None:
+        raise Http404
+    return found
 
 
-def page(
-    model_admin: "ModelAdmin[Session]", request: HttpRequest, found: JobRequest
-) -> HttpResponse:
+def _now(pk: str, **which: Any) -> Sized | None:
+    return next(sized(with_sizes(JobRequest.objects.filter(pk=pk, **which))), None)
+
+
+def page(model_admin: "ModelAdmin[Session]", request: HttpRequest, found: Sized) -> HttpResponse:
     """The request whole, on a page of its own; with `?card`, its card alone."""
     if "card" in request.GET:
         return HttpResponse(card(request, found).html(request))
     whole = card(request, found, room=SHOWN_ON_ITS_PAGE)
-    session = found.session
+    session = found.request.session
     context = {**model_admin.admin_site.each_context(request), "card": whole, "session": session}
     context["title"] = f"{visible(session.name)}: what the agent asks"
     return render(request, "pokecode_site/request_page.html", context)
@@ -145,15 +150,15 @@ def give(request: HttpRequest, form: AnswerForm) -> bool:
     """Give the answer, and note in the log who gave it."""
     given = form.give(request.user.get_username())
     if given:
-        now = with_sizes(JobRequest.objects.all()).get(pk=form.request.pk)
-        told = done(now.kind, now.given)
-        log_changes(request, [now], f"{told[0].upper()}{told[1:]}: {card(request, now).gist}")
+        [now] = sized(with_sizes(JobRequest.objects.filter(pk=form.request.pk)))
+        told = done(now.request.kind, now.request.given)
+        log_changes(request, [now.request], f"{told[0].upper()}{told[1:]}: {now.gist}")
     return given
 
 
-def answer_in_place(request: HttpRequest, found: JobRequest, error: str) -> JsonResponse:
+def answer_in_place(request: HttpRequest, pk: str, error: str) -> JsonResponse:
     """For a card that waits for what became of its answer: itself, as it is now."""
-    now = with_sizes(JobRequest.objects.all()).filter(pk=found.pk).first()
+    now = _now(pk)
     html = card(request, now).html(request, error=error) if now else ""
     return JsonResponse({"card": html, "error": error})
 

@@ -16,9 +16,9 @@ from jobs_app.acts import ACTS, RUN_JOB, Act, Result
 from jobs_app.admin.answer_form import AnswerForm
 from jobs_app.admin.jobs import apply_and_log
 from jobs_app.admin.sessions import SessionJobsAdmin
+from jobs_app.answers import may_answer
 from jobs_app.models import Job, JobSteer, Worker
 from pokecode_site.pages import live, requests, telling, workspace
-from pokecode_site.pages.inbox import may_answer
 from sessions_app.models import Session
 from sessions_app.visible import visible
 
@@ -155,13 +155,13 @@ class WorkspaceAdmin(SessionJobsAdmin):
     def answer_view(self, request: HttpRequest, object_id: str, request_id: str) -> HttpResponse:
         """Answer it, once; on a mistake show the card again with the reason and the text."""
         session = self._session(request, object_id)
-        if not may_answer(request):
+        if not may_answer(request.user):
             raise PermissionDenied
-        found = requests.find(request, session, request_id)
+        found = requests.find(request, session, request_id).request
         form = AnswerForm(found, request.POST)
         is_given = requests.give(request, form)
         if requests.wants_card(request):
-            return requests.answer_in_place(request, found, requests.errors(form))
+            return requests.answer_in_place(request, found.pk, requests.errors(form))
         found.refresh_from_db(fields=["answered_at", "closed_at"])
         if found.is_open:
             request.method = "GET"

@@ -9,6 +9,11 @@ from typing import Any
 COMMAND_TOOL = "Bash"
 """Claude's, which takes a description with each command."""
 
+ACCEPT_EDITS = "acceptEdits"
+ASK_FOR_EDITS = "default"
+MODES = (ACCEPT_EDITS, ASK_FOR_EDITS)
+"""How the edits of an approved plan may go on: without asking for each, or asking (Claude)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

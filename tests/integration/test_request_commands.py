@@ -9,7 +9,7 @@ from django.core.management.base import OutputWrapper
 
 from jobs_app import answers
 from jobs_app.management.fates import Fates
-from jobs_app.models import Closed, Job, JobOptions, JobRequest, SessionOptions
+from jobs_app.models import Closed, Job, JobOptions, JobRequest, SessionOptions, talk
 from jobs_app.who import this_user
 from sessions_app import transcript
 from sessions_app.display.terminal import TranscriptPrinter
@@ -267,6 +267,17 @@ def test_of_an_answer_that_came_too_late_it_is_told_why_the_agent_has_not_heard_
     close(request, Closed.WITHDRAWN)
     told = "anna allowed this once. The agent took its request back before it heard the answer."
     assert told in run("list_requests", request.pk)
+
+
+def test_each_request_is_parsed_once_for_its_transcript(attempt, monkeypatch):
+    parsed = []
+    read = talk.read_request
+    monkeypatch.setattr(talk, "read_request", lambda *asked: parsed.append(1) or read(*asked))
+    for number in range(8):
+        said(attempt, bash(f"make {number}"))
+    shown = run("show_transcript", attempt.session_id)
+    assert shown.count("It waits for an answer.") == 8
+    assert len(parsed) == 8
 
 
 # --- the other commands ------------------------------------------------------------------

@@ -336,6 +336,32 @@ def test_a_secret_answer_is_not_shown(admin_client, codex_session):
     assert "hunter2" not in page
 
 
+# --- how much is read -----------------------------------------------------------
+
+
+def pages(session):
+    return [
+        page_of(session),
+        reverse("admin:index"),
+        reverse("admin:jobs_app_jobrequest_changelist"),
+    ]
+
+
+def queries(client, url):
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(url).status_code == 200
+    return len(captured)
+
+
+def test_many_requests_take_no_more_queries_than_few(admin_client, session):
+    for number in range(2):
+        ask(session, bash(f"make {number}"))
+    few = [queries(admin_client, url) for url in pages(session) * 2][3:]
+    for number in range(8):
+        ask(session, bash(f"make {number}"))
+    assert [queries(admin_client, url) for url in pages(session)] == few
+
+
 # --- the inbox ----------------------------------------------------------------------
 
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from jobs_app.leases import Ending, Record
-from jobs_app.models import JobAttempt
+from jobs_app.models import JobAttempt, JobRequest
 from jobs_app.outcomes import Outcome, Verdict
 from jobs_app.processes.backlog import Backlog
+from jobs_app.talk import Asking
 from jobs_app.worker.recorder import RecordForm
 from sessions_app.transcript import NewMessage
 
@@ -21,6 +22,10 @@ def message(number: int) -> Record:
 
 def end() -> Record:
     return Record(ATTEMPT, Ending(Verdict(Outcome.SUCCEEDED)))
+
+
+def asking(content: str, call: str | None = None) -> Record:
+    return Record(ATTEMPT, Asking(JobRequest(content_data=content, call_data=call)))
 
 
 def drained(backlog: Backlog[Record], step: int) -> list[Record]:
@@ -75,3 +80,12 @@ def test_a_full_disk_keeps_the_rest_in_memory(tmp_path):
     for record in records:
         backlog.append(record)
     assert drained(backlog, 3) == records
+
+
+def test_what_agents_ask_counts_as_what_they_say_does(tmp_path):
+    backlog = Backlog(tmp_path, RecordForm(), 1000)
+    records = [asking("x" * 1100), asking("x", "y" * 1100), asking("x")]
+    for record in records:
+        backlog.append(record)
+    assert [backlog.take(10) for _ in range(2)] == [records[:1], records[1:2]]
+    assert backlog.take(10) == records[2:]

@@ -8,11 +8,9 @@ from typing import Any
 from jobs_app.agents.answering import joined
 from jobs_app.agents.base import Send
 from sessions_app.providers import Asked
+from sessions_app.providers.asked import MODES
 
 DENIED = "The person denied this."
-
-MODES = ("acceptEdits", "default")
-"""In which a plan's edits may go on: no row that says otherwise leads to a bypass."""
 
 
 def said(text: str, message: str, images: Sequence[dict[str, Any]] = ()) -> Send:
@@ -83,7 +81,8 @@ def _permissions(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def chosen_mode(answer: Mapping[str, Any]) -> str | None:
-    """In which a person wants the edits of an approved plan to go on, if one was chosen."""
+    """In which a person wants the edits of an approved plan to go on, if one was chosen: no row
+    that says otherwise leads to a bypass."""
     mode = answer.get("mode")
     return mode if mode in MODES else None
 

@@ -5,11 +5,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from jobs_app import answers
-from jobs_app.answer_checks import MODES
 from jobs_app.management.requests import answered, find_request, read_input, read_replies
 from jobs_app.models import JobRequest
 from sessions_app.display.terminal import put, safe
 from sessions_app.management.refusals import refusals_end_the_command
+from sessions_app.providers.asked import MODES
 
 TAKES = {
     "allow": {"--input", "--for-session", "--mode"},

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from jobs_app.gists import gist, with_sizes
+from jobs_app.gists import sized, with_sizes
 from jobs_app.management.requests import find_request, state
 from jobs_app.models import JobRequest
 from sessions_app.display.html import lasted
@@ -44,7 +44,8 @@ class Command(BaseCommand):
         waits = lasted(timezone.now() - request.asked_at).replace("\u00a0", " ")
         name = short_line(request.session.name, 40)
         what = f"{short_line(request.tool, 40)}: " if request.kind == "permission" else ""
-        line = f"{request.pk}  {request.kind}  {name}  waits {waits}  {what}{gist(request)}"
+        [found] = sized([request])
+        line = f"{request.pk}  {request.kind}  {name}  waits {waits}  {what}{found.gist}"
         put(self.stdout, f"{safe(line)}\n")
 
     def _show(self, request: JobRequest) -> None:
@@ -59,8 +60,8 @@ class Command(BaseCommand):
 
 def _waiting(is_short: bool) -> Iterable[JobRequest]:
     """Whole ones singly: each may be megabytes."""
-    waiting = with_sizes(JobRequest.objects.unanswered()).order_by("pk")
-    return waiting.iterator(100) if is_short else waiting.defer(None).iterator(1)
+    waiting = JobRequest.objects.unanswered().select_related("session").order_by("pk")
+    return with_sizes(waiting).iterator(100) if is_short else waiting.iterator(1)
 
 
 def _as_json(request: JobRequest) -> dict[str, Any]:
