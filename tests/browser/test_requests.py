@@ -19,6 +19,14 @@ from tests.asking import ask
 asked = json.load(sys.stdin)
 print(ask(Session.objects.get(pk=asked["session"]), asked["line"], prompt="Ask me.").pk)
 """
+ASK_BEFORE_IT_IS_SAID = f"from tests import asking\nasking.append = lambda messages: None\n{ASK}"
+SAY = """
+import sys
+from jobs_app.models import JobRequest
+from sessions_app.transcript import NewMessage, append
+rows = JobRequest.objects.filter(session=sys.stdin.read()).select_related("session")
+append([NewMessage(r.session_id, r.session.provider, "system", r.content_data) for r in rows])
+"""
 PERSON = """
 import sys
 from django.contrib.auth.models import Permission, User
@@ -29,10 +37,10 @@ user.user_permissions.set(Permission.objects.filter(codename__in=names))
 CARD = ".request-card"
 
 
-def ask(site, session, line):
+def ask(site, session, line, script=ASK):
     """Have the session's agent ask this; returns the request's id."""
     given = json.dumps({"session": session, "line": line}).encode()
-    return site.manage("shell", "--verbosity=0", "-c", ASK, stdin=given).stdout.strip()
+    return site.manage("shell", "--verbosity=0", "-c", script, stdin=given).stdout.strip()
 
 
 def answer_of(site, request):
@@ -72,6 +80,22 @@ def test_a_question_of_a_running_agent_comes_live_and_is_answered_in_place(
     page.wait_for_selector(".entry.end")
     assert_not_reloaded(page)
     browser_page.assert_calm(running_site)
+
+
+def test_a_card_takes_its_entrys_place_also_when_the_entry_comes_later(running_site, browser_page):
+    page, session = browser_page.page, running_site.session("later")
+    asked = [
+        ask(running_site, session, bash(f"make {name}"), ASK_BEFORE_IT_IS_SAID)
+        for name in ("one", "two", "three")
+    ]
+    page.goto(running_site.page(session))
+    page.focus(f"#request-{asked[2]}")
+    running_site.manage("shell", "--verbosity=0", "-c", SAY, stdin=session.encode())
+    page.wait_for_selector(".entry.request >> nth=2", state="attached")
+    page.wait_for_function("!document.querySelector('.entry.request')?.checkVisibility()")
+    assert page.locator(".entry.request:visible").count() == 0
+    assert page.locator(f"{CARD}:visible").count() == 3
+    assert page.evaluate("document.activeElement.id") == f"request-{asked[2]}"
 
 
 LIVE = 300

@@ -55,10 +55,13 @@ const put = (html) => {
   showElapsed();
 };
 
-// The entry of a request may come after its card.
+// The entry of a request may come after its card, which takes its place; one in which somebody
+// is typing stays where it is.
 const joinEntries = () => {
-  for (const card of others?.children ?? []) {
-    if (!card.contains(document.activeElement)) entryOf(card)?.after(card);
+  for (const card of [...(others?.children ?? [])]) {
+    const entry = entryOf(card);
+    if (entry) entry.hidden = true;
+    if (!card.contains(document.activeElement)) entry?.after(card);
   }
 };
 
