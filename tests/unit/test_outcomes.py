@@ -16,6 +16,7 @@ def test_the_database_keeps_these_words():
         "rate_limited",
         "cancelled",
         "interrupted",
+        "parked",
         "lost",
     ]
 

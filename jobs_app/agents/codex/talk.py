@@ -224,7 +224,7 @@ class CodexDriver:
         request = self._asked.pop(asked.id, None)
         is_stop = answer["decision"] == "stop"
         if request is None:
-            return self._stop() if is_stop else ()
+            return self._stop() if is_stop and not self._is_stopped else ()
         response = decisions.response(request, asked, answer)
         if is_stop:
             self._is_stopped = True
