@@ -12,7 +12,7 @@ from tests.postgres import server_url
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(str(path) for path in Path(__file__).parent.glob("test_*.py"))
-PARTS = 3
+PARTS = 4
 
 
 @pytest.mark.long
