@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
@@ -202,7 +202,7 @@ LINES = st.fixed_dictionaries(
 )
 
 
-@effort(max_examples=300)
+@effort(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(LINES, max_size=5), st.booleans())
 def test_no_stream_breaks_the_talk(lines, is_begun):
     talk, meter = Talk(), CODEX.meter()
