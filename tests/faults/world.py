@@ -288,9 +288,11 @@ class World:
     def _look(self) -> None:
         _skip_waits()
         self.broken.update(oracle.contradictions())
-        last = max(self.acknowledged, default="")
-        new = SessionMessage.objects.filter(pk__gt=last).values_list("pk", flat=True)
-        self.acknowledged.update(new)
+        # A claim does not wait for the disk: until its start is stored it may be undone, and its
+        # prompt is shown anew.
+        beginning = JobAttempt.objects.open().filter(pid=None).values("session")
+        kept = SessionMessage.objects.exclude(session__in=beginning)
+        self.acknowledged.update(kept.values_list("pk", flat=True))
 
     def inject(self, what: str) -> None:
         self.injected.append(what)
