@@ -212,7 +212,9 @@ const start = () => {
     document.addEventListener("visibilitychange", connectWhileVisible);
     connect();
   }
-  if (/^#(m|request)-/.test(location.hash) && document.querySelector(":target")) openTarget();
+  // Not `:target`: the browser finds that only after this.
+  const isLink = /^#(m|request)-/.test(location.hash);
+  if (isLink && document.getElementById(location.hash.slice(1))) openTarget();
   else if (transcript.childElementCount) settleAtEnd();
 };
 
