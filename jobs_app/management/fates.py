@@ -1,15 +1,11 @@
 """What became of the requests in a conversation, for those who print it."""
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 
 from jobs_app.management.requests import state
 from jobs_app.models import JobRequest
 from sessions_app.models import SessionMessage
 from sessions_app.providers.shapes import Notice, Request, Shape
-
-SLACK = timedelta(minutes=5)
-"""How far the clocks are believed to differ that tell when a request and its message came."""
 
 
 class Fates:
@@ -49,8 +45,8 @@ class Fates:
 
     def _read_those_around(self, message: SessionMessage) -> None:
         """Each is read once: it may be megabytes."""
-        period = (message.created_at - SLACK, message.created_at + SLACK)
-        rows = JobRequest.objects.filter(session=message.session_id, asked_at__range=period)
+        came = message.created_at
+        rows = JobRequest.objects.filter(session=message.session_id).asked_about(came, came)
         new = set(rows.values_list("pk", flat=True)) - self._read
         self._read |= new
         found = JobRequest.objects.filter(pk__in=new).select_related("session").order_by("pk")

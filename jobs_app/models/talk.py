@@ -1,6 +1,7 @@
 """What agents and people say to each other while a job runs."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -37,7 +38,15 @@ class Closed(models.TextChoices):
 UNANSWERED = Q(answered_at=None, closed_at=None)
 
 
+SLACK = timedelta(minutes=5)
+"""How far the clocks are believed to differ that tell when a request and its message came."""
+
+
 class RequestQuerySet(models.QuerySet["JobRequest"]):
+    def asked_about(self, first: datetime, last: datetime) -> "RequestQuerySet":
+        """Those whose messages may have come from `first` to `last`."""
+        return self.filter(asked_at__range=(first - SLACK, last + SLACK))
+
     def unanswered(self) -> "RequestQuerySet":
         """What waits for a person."""
         return self.filter(UNANSWERED)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
@@ -15,12 +14,7 @@ from jobs_app.answer_words import done
 from jobs_app.answers import may_answer
 from jobs_app.gists import Sized, sized, with_sizes
 from jobs_app.models import JobRequest
-from pokecode_site.pages.cards import (
-    SHOWN_ON_CARD,
-    SHOWN_ON_ITS_PAGE,
-    Card,
-    state,
-)
+from pokecode_site.pages.cards import SHOWN_ON_CARD, SHOWN_ON_ITS_PAGE, Card, state
 from pokecode_site.pages.inbox import WAITING_SHOWN
 from sessions_app.admin.base import log_changes, may_read_messages
 from sessions_app.display.conversation import Entry
@@ -33,9 +27,6 @@ SHOWN_IN_CONVERSATION = 1_000_000
 
 RECENT = 200
 """The newest requests of a session, whose cards follow what becomes of them."""
-
-SLACK = timedelta(minutes=5)
-"""How far the clocks are believed to differ that tell when a request and its message came."""
 
 
 def may_see(request: HttpRequest) -> bool:
@@ -86,8 +77,7 @@ def _beside(session: Session, asking: list[Entry]) -> Iterable[Sized]:
     if not asking:
         return []
     times = [entry.at for entry in asking]
-    period = (min(times) - SLACK, max(times) + SLACK)
-    rows = JobRequest.objects.filter(session=session, asked_at__range=period)
+    rows = JobRequest.objects.filter(session=session).asked_about(min(times), max(times))
     return sized(with_sizes(rows).order_by("-pk")[:RECENT])
 
 

@@ -51,6 +51,15 @@ def test_an_answer_is_sent_once(answer, decision):
     assert talk.told("serverRequest/resolved", requestId=0) == []
 
 
+def test_a_stop_that_comes_as_its_request_is_withdrawn_still_stops_the_turn_once():
+    talk = Talk().begun()
+    asked = talk.asked_to_run()
+    talk.told("serverRequest/resolved", requestId=0)
+    [call] = talk.answer(asked, decision="stop")
+    assert call["method"] == "turn/interrupt"
+    assert talk.answer(asked, decision="stop") == []
+
+
 def test_words_of_a_denial_are_told_before_it():
     talk = Talk().begun()
     steer, denial = talk.answer(talk.asked_to_run(), decision="deny", why="Use make.")

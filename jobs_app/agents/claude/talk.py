@@ -42,8 +42,7 @@ class ClaudeDriver:
         self._is_writing = False
         self._is_stopped = False
         self._is_ending = False
-        # A conversation that goes on from answers has them.
-        self._images = [] if turn.decisions else [_image_block(each) for each in turn.images]
+        self._images = [_image_block(each) for each in turn.images]
 
     def begin(self) -> Sequence[Effect]:
         text = resumed_prompt(self._turn.decisions) or self._turn.prompt

@@ -223,11 +223,11 @@ class CodexDriver:
         effect."""
         request = self._asked.pop(asked.id, None)
         is_stop = answer["decision"] == "stop"
+        was_stopped, self._is_stopped = self._is_stopped, self._is_stopped or is_stop
         if request is None:
-            return self._stop() if is_stop and not self._is_stopped else ()
+            return self._stop() if is_stop and not was_stopped else ()
         response = decisions.response(request, asked, answer)
         if is_stop:
-            self._is_stopped = True
             return [response, *(self._stop() if asked.kind == "question" else ())]
         # A denial has no place for words, so they go ahead of it.
         words = [self._steer(answer["why"])] if answer.get("why") else []
