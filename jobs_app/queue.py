@@ -66,7 +66,7 @@ def enqueue(
     try:
         with _images_kept(shown), transaction.atomic():
             require_active(session.pk)
-            job.pk = new_id_after(_newest_job(session.pk))
+            job.pk = new_id_after(newest_job(session.pk))
             job.save(force_insert=True)
             if approvals or shown:
                 JobOptions.objects.create(job=job, approvals=approvals or None, images=shown)
@@ -254,8 +254,9 @@ def _change_approvals(job: Job, approvals: str | None) -> None:
         JobOptions.objects.filter(job=job).update(approvals=None)
 
 
-def _newest_job(session_id: str) -> str | None:
-    """The id after which a new job goes, even if another host's clock is ahead."""
+def newest_job(session_id: str) -> str | None:
+    """The id of its last job in order, after which a new one goes, even if another host's clock
+    is ahead; None if it has none."""
     jobs = Job.objects.filter(session_id=session_id).order_by("-session_id", "-pk")
     return jobs.values_list("pk", flat=True).first()
 

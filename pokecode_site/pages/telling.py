@@ -4,7 +4,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from jobs_app.models import UNFINISHED, Job, JobSteer
+from jobs_app import queue
+from jobs_app.models import UNFINISHED, Job, JobStatus, JobSteer
 from sessions_app.models import Session
 
 SHOWN = 20
@@ -18,14 +19,18 @@ def is_by_script(request: HttpRequest) -> bool:
 
 
 def context(session: Session) -> dict[str, Any]:
-    """The words that stand in no conversation yet: `unread` ones, and those `too_late` that are a
-    prompt of their own, while that is not done."""
+    """The words that stand in no conversation yet: `unread` ones; those `too_late` that are a
+    prompt of their own, while that is not done; and those of a job that was `stopped`, until there
+    is a newer prompt."""
     told = list(JobSteer.objects.filter(session=session, read_at=None).order_by("-pk")[:SHOWN])
-    own_jobs = [each.own_job_id for each in told if each.own_job_id is not None]
-    undone = Job.objects.filter(pk__in=own_jobs, status__in=UNFINISHED).values_list("pk", flat=True)
-    shown = {None, *undone} if own_jobs else {None}
-    oldest_first = [each for each in reversed(told) if each.own_job_id in shown]
+    own = Job.objects.filter(pk__in=[each.own_job_id for each in told if each.own_job_id])
+    statuses = dict(own.values_list("pk", "status"))
+    is_last = bool(statuses) and queue.newest_job(session.pk) in statuses
+    oldest_first = [(each, statuses.get(each.own_job_id or "")) for each in reversed(told)]
     return {
-        "unread": [each for each in oldest_first if each.own_job_id is None],
-        "too_late": [each for each in oldest_first if each.own_job_id is not None],
+        "unread": [each for each, _ in oldest_first if each.own_job_id is None],
+        "too_late": [each for each, status in oldest_first if status in UNFINISHED],
+        "stopped": [
+            each for each, status in oldest_first if is_last and status == JobStatus.CANCELLED
+        ],
     }

@@ -65,6 +65,19 @@ def test_a_word_that_nobody_read_says_that_it_is_a_prompt_of_its_own(attempt, pe
     assert "it is a prompt of its own now" not in text(person.get(page))
 
 
+def test_a_word_that_a_stopped_agent_had_not_read_is_shown_until_there_is_a_newer_prompt(
+    attempt, session, person, page
+):
+    person.post(tell(attempt), {"prompt": "Too late."})
+    end(attempt, Outcome.CANCELLED)
+    own = Job.objects.get(pk=JobSteer.objects.get().own_job_id)
+    shown = person.get(page).content.decode()
+    assert "Not read, because the job was stopped" in shown and "Too late." in shown
+    assert reverse("admin:jobs_app_job_change", args=[own.pk]) in shown
+    Job.objects.enqueue(session, "Something else")
+    assert "Not read, because the job was stopped" not in text(person.get(page))
+
+
 def test_a_word_after_the_end_is_a_prompt_of_its_own_and_says_so(attempt, person, page):
     end(attempt, Outcome.SUCCEEDED)
     assert person.post(tell(attempt), {"prompt": "Too late."}, **BY_SCRIPT).status_code == 204
