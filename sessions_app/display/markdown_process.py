@@ -34,8 +34,10 @@ def main() -> None:
 def _serve() -> None:
     for line in iter(sys.stdin.readline, ""):
         before = time.process_time()
+        text = json.loads(line)
+        markdown.load(text)  # else a child that is ended while it loads one loads it never
         signal.setitimer(signal.ITIMER_PROF, TEXT_SECONDS)
-        html = markdown.render(json.loads(line))
+        html = markdown.render(text)
         signal.setitimer(signal.ITIMER_PROF, 0)
         _answer([html, time.process_time() - before])
 
