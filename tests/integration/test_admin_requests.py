@@ -9,17 +9,9 @@ from jobs_app import answers, queue
 from jobs_app.models import Closed, JobDraft, JobOptions, JobRequest, JobSteer, SessionOptions
 from tests.asked import ask, bash, close, plan
 from tests.integration.admin_pages import act, said, staff, text, url, words
-from tests.leasing import claim
 
 READ = ["jobs_app.view_jobrequest", "sessions_app.view_sessionmessage"]
 ANSWER = ["jobs_app.view_jobrequest", "jobs_app.answer_request"]
-
-
-@pytest.fixture
-def attempt(session, worker):
-    queue.enqueue(session, "Do it")
-    [running] = claim(worker)
-    return running
 
 
 def test_a_request_is_listed_with_what_it_asks_and_what_became_of_it(admin_client, attempt):

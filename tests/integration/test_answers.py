@@ -20,20 +20,6 @@ pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 EDIT = {"file_path": "a", "old_string": "b", "new_string": "c", "replace_all": False}
 
 
-@pytest.fixture
-def attempt(session, worker):
-    Job.objects.enqueue(session, "Do it")
-    [running] = claim(worker)
-    return running
-
-
-@pytest.fixture
-def codex_attempt(make_session, worker):
-    Job.objects.enqueue(make_session("two", provider="codex-cli"), "Do it")
-    [running] = claim(worker)
-    return running
-
-
 def answer_of(request: JobRequest):
     return JobRequest.objects.get(pk=request.pk).answer
 

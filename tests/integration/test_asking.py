@@ -41,13 +41,6 @@ class Terminal:
 
 
 @pytest.fixture
-def attempt(session, worker):
-    Job.objects.enqueue(session, "Do it")
-    [running] = claim(worker)
-    return running
-
-
-@pytest.fixture
 def terminal(attempt):
     return Terminal(attempt.job)
 

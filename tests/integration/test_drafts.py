@@ -6,7 +6,7 @@ import pytest
 
 from jobs_app import leases
 from jobs_app.leases import Ending, Record
-from jobs_app.models import Job, JobDraft
+from jobs_app.models import JobDraft
 from jobs_app.outcomes import CANCELLED, INTERRUPTED, LOST, PARKED, Outcome, Verdict
 from jobs_app.talk import Drafting
 from jobs_app.worker import drafts as worker_drafts
@@ -22,15 +22,8 @@ from tests.integration.test_live import (
     viewer,  # noqa: F401 - a fixture
 )
 from tests.integration.test_recorder import message, record, stored
-from tests.leasing import claim
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def attempt(session, worker):
-    Job.objects.enqueue(session, "Do it")
-    return claim(worker)[0]
 
 
 def write(attempt, text, start=0):

@@ -13,17 +13,10 @@ from jobs_app.processes.tree import RUN_MARKER
 from jobs_app.worker import sweeps
 from jobs_app.worker.sweeps import RescueCount
 from jobs_app.worker.upkeep import _beat
-from tests.leasing import claim
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
 LONG_AGO = timedelta(hours=1)
-
-
-@pytest.fixture
-def attempt(session, worker):
-    Job.objects.enqueue(session, "Do it")
-    return claim(worker)[0]
 
 
 @pytest.fixture

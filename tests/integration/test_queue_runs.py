@@ -18,12 +18,6 @@ from tests.leasing import claim, end
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
-def attempt(session, worker):
-    Job.objects.enqueue(session, "Do it")
-    return claim(worker)[0]
-
-
 def reload(attempt):
     return JobAttempt.objects.select_related("job", "session").get(pk=attempt.pk)
 

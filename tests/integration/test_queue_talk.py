@@ -31,12 +31,6 @@ from tests.leasing import claim, end
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
-def attempt(session, worker):
-    Job.objects.enqueue(session, "Do it")
-    return claim(worker)[0]
-
-
 def store(attempt, *items) -> bool:
     return bool(leases.record([Record(attempt, item) for item in items], []))
 

@@ -18,15 +18,8 @@ from jobs_app.worker.database import DatabaseThread
 from jobs_app.worker.recorder import Recorder
 from sessions_app import transcript
 from sessions_app.transcript import NewMessage
-from tests.leasing import claim
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def attempt(session, worker):
-    Job.objects.enqueue(session, "Do it")
-    return claim(worker)[0]
 
 
 def message(attempt, text: str, **columns) -> NewMessage:

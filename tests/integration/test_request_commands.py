@@ -9,14 +9,13 @@ from django.core.management.base import OutputWrapper
 
 from jobs_app import answers
 from jobs_app.management.fates import Fates
-from jobs_app.models import Closed, Job, JobOptions, JobRequest, SessionOptions, talk
+from jobs_app.models import Closed, JobOptions, JobRequest, SessionOptions, talk
 from jobs_app.who import this_user
 from sessions_app import transcript
 from sessions_app.display.terminal import TranscriptPrinter
 from sessions_app.models import Session, SessionMessage
 from sessions_app.transcript import NewMessage
 from tests.asked import DATABASE, FEATURES, ask, bash, claude, close, codex, plan, questions
-from tests.leasing import claim
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
 
@@ -28,20 +27,6 @@ def run(*arguments: str) -> str:
     out = StringIO()
     call_command(*arguments, stdout=out, stderr=out)
     return out.getvalue()
-
-
-@pytest.fixture
-def attempt(session, worker):
-    Job.objects.enqueue(session, "Do it")
-    [running] = claim(worker)
-    return running
-
-
-@pytest.fixture
-def codex_attempt(make_session, worker):
-    Job.objects.enqueue(make_session("two", provider="codex-cli"), "Do it")
-    [running] = claim(worker)
-    return running
 
 
 def answered(request: JobRequest):

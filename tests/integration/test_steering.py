@@ -7,16 +7,9 @@ from jobs_app.models import Job, JobAttempt, JobSteer
 from jobs_app.outcomes import Outcome
 from jobs_app.who import this_user
 from sessions_app.models import Session
-from tests.leasing import claim, end
+from tests.leasing import end
 
 pytestmark = [pytest.mark.queue, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def attempt(session, worker):
-    Job.objects.enqueue(session, "Do it")
-    [running] = claim(worker)
-    return running
 
 
 def test_a_word_waits_for_the_agent_that_runs(attempt):

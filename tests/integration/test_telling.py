@@ -19,12 +19,6 @@ BY_SCRIPT = {"HTTP_X_REQUESTED_WITH": "fetch"}
 
 
 @pytest.fixture
-def attempt(session, worker):
-    Job.objects.enqueue(session, "Do it")
-    return claim(worker)[0]
-
-
-@pytest.fixture
 def person(db):
     return staff(*READING, "jobs_app.run_job")
 
