@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.model_server import ModelServer
 from tests.process.site import ROOT, Database, Site
 
 
@@ -29,3 +31,10 @@ def migrated_data_directory(tmp_path_factory) -> Path:
 @pytest.fixture
 def site(tmp_path, migrated_data_directory) -> Site:
     return Site(tmp_path, Database(tmp_path, migrated_data_directory))
+
+
+@pytest.fixture
+def model() -> Iterator[ModelServer]:
+    """For the real tools."""
+    with ModelServer() as server:
+        yield server

@@ -10,7 +10,6 @@ import signal
 import pytest
 
 from tests.fakes import real_clis
-from tests.fakes.model_server import ModelServer
 from tests.pictures import png
 from tests.process.site import Site, processes_of_run, stop, wait_for
 
@@ -20,12 +19,6 @@ PROVIDERS = ("claude-code", "codex-cli")
 @pytest.fixture(params=PROVIDERS)
 def provider(request) -> str:
     return request.param
-
-
-@pytest.fixture
-def model():
-    with ModelServer() as server:
-        yield server
 
 
 @pytest.fixture

@@ -28,12 +28,6 @@ QUESTION = {
 
 
 @pytest.fixture
-def model() -> Iterator[ModelServer]:
-    with ModelServer() as server:
-        yield server
-
-
-@pytest.fixture
 def real(site: Site, model: ModelServer) -> Site:
     """The site with the real tool, which has to ask before it changes anything."""
     site.environment |= real_clis.environment(site.directory / "home", model.url)

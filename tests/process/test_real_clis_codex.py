@@ -19,12 +19,6 @@ from tests.process.site import Site, processes_of_run, wait_for
 
 
 @pytest.fixture
-def model() -> Iterator[ModelServer]:
-    with ModelServer() as server:
-        yield server
-
-
-@pytest.fixture
 def real(site: Site, model: ModelServer) -> Site:
     """The site with the real tool, in a sandbox in which nothing can be written."""
     site.environment |= real_clis.environment(site.directory / "home", model.url)

@@ -98,6 +98,13 @@ class Scene:
     def asked(self) -> list[JobRequest]:
         return [item.request for item in self.recorder.items if isinstance(item, Asking)]
 
+    def asked_and_allowed(self, command: str) -> JobRequest:
+        """What a person has allowed, and the agent has not heard yet."""
+        self.ask(command)
+        [request] = self.asked()
+        request.answer = {"decision": "allow"}
+        return request
+
     def hear(self, *answered, told=()) -> None:
         self.dialogue.hear(News("a", False, False, answered, told))
 
@@ -120,9 +127,7 @@ async def settle() -> None:
 def test_an_answer_is_stored_as_handed_over_before_the_agent_hears_it():
     async def scene():
         here = Scene()
-        here.ask("make")
-        [request] = here.asked()
-        request.answer = {"decision": "allow"}
+        request = here.asked_and_allowed("make")
         here.recorder.gate.clear()
         here.hear(request)
         here.hear(request)
@@ -139,9 +144,7 @@ def test_an_answer_is_stored_as_handed_over_before_the_agent_hears_it():
 def test_an_answer_that_is_being_stored_when_the_agent_is_ended_is_kept():
     async def scene():
         here = Scene()
-        here.ask("make")
-        [request] = here.asked()
-        request.answer = {"decision": "allow"}
+        request = here.asked_and_allowed("make")
         here.recorder.gate.clear()
         here.hear(request)
         await settle()
@@ -160,9 +163,7 @@ def test_an_answer_that_is_being_stored_when_the_agent_is_ended_is_kept():
 def test_an_agent_that_has_exited_is_given_no_answer():
     async def scene():
         here = Scene()
-        here.ask("make")
-        [request] = here.asked()
-        request.answer = {"decision": "allow"}
+        request = here.asked_and_allowed("make")
         here.input.is_open = False
         here.hear(request)
         await settle()
@@ -174,9 +175,7 @@ def test_an_agent_that_has_exited_is_given_no_answer():
 def test_an_answer_that_comes_as_the_agent_is_being_ended_is_for_its_next_run():
     async def scene():
         here = Scene()
-        here.ask("make")
-        [request] = here.asked()
-        request.answer = {"decision": "allow"}
+        request = here.asked_and_allowed("make")
         here.dialogue.interrupt(is_last=True)
         here.hear(request)
         await here.dialogue.finish(is_done=False)
@@ -264,9 +263,7 @@ def test_a_person_who_answers_one_request_after_another_is_not_given_up():
 def test_an_agent_whose_answer_cannot_be_stored_is_not_left_waiting():
     async def scene():
         here = Scene()
-        here.ask("make")
-        [request] = here.asked()
-        request.answer = {"decision": "allow"}
+        request = here.asked_and_allowed("make")
         here.recorder.failure = ValueError("no room")
         here.hear(request)
         await settle()
