@@ -5,7 +5,7 @@ The prompt holds `TALK [...]`, a JSON list of steps, one after the other:
     "text"            write this, as one piece of the message
     {"wait": path}    wait until the path exists
     {"repeat": n}     write "word 0 ", "word 1 ", …
-    "/read"           read what was told meanwhile: its receipt is printed
+    "/read"           wait for something that is told, and read it: its receipt is printed
     "/say"            the message is whole: it is printed
     "/leave"          end the turn and exit, whatever was told meanwhile
 
@@ -68,6 +68,8 @@ class Talker:
     def do(self, step):
         match step:
             case "/read":
+                while not self.told and not self.interrupted.wait(0.01):
+                    pass
                 for message in self.told:
                     write(type="command_lifecycle", command_uuid=message, state="started")
                     write(type="command_lifecycle", command_uuid=message, state="completed")
